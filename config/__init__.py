@@ -1,0 +1,1 @@
+"""Typed settings, the loader and the watcher. Every setting is optional."""

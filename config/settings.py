@@ -1,0 +1,282 @@
+"""Every setting, typed and bounded, with its default and its unit. The names are users' contract."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from policies.genome import Genome
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Seconds = Positive
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Mode = Literal["observe", "approve", "auto"]
+Auto = Literal["auto"]
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Upstream(Section):
+    """A provider. Without `api_key` the client's own credential goes through."""
+
+    base_url: str = Field(pattern=r"^https?://")
+    api_key: SecretStr | None = None
+    connect_timeout_s: Seconds = 10.0
+    first_byte_timeout_s: Seconds = 60.0
+    idle_timeout_s: Seconds = 60.0
+    total_timeout_s: Seconds = 600.0
+    max_connections: int = Field(default=512, ge=1)
+    verify_tls: bool = True
+    ca_file: str | None = None
+
+
+class Price(Section):
+    """US dollars per million tokens; `cached_input` defaults to `input`."""
+
+    input: float = Field(default=0.0, ge=0.0)
+    cached_input: float | None = Field(default=None, ge=0.0)
+    output: float = Field(default=0.0, ge=0.0)
+
+
+class Model(Section):
+    """A model key: what the provider calls it, what it costs, which parameters it takes under which name.
+
+    `params` maps an OpenAI parameter to this model's name for it, or to null where it is not accepted.
+    """
+
+    upstream: str
+    model: str
+    usd_per_mtok: Price = Price()
+    params: dict[str, str | None] = Field(default_factory=dict)
+
+
+class Match(Section):
+    """Which requests a policy covers. `model` holds shell patterns; the policy's own name always matches."""
+
+    path: str = "/v1/chat/completions"
+    model: tuple[str, ...] = ("*",)
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+class Regex(Section):
+    """A validator: the answer's text must match the pattern (searched)."""
+
+    regex: str
+
+
+Validator = Literal["json_schema", "tool_args", "safety"] | Regex
+
+
+class RewardWeights(Section):
+    """Costs of fitness. `auto` takes 0.1 / the policy's own budget: an answer at the budget loses 0.1."""
+
+    latency: float | Auto = "auto"  # per millisecond
+    tokens: float | Auto = 0.0  # per output token
+    repairs: float = Field(default=0.2, ge=0.0)
+    cost: float | Auto = "auto"  # per US dollar
+
+
+class RewardGates(Section):
+    """An answer below a gate whose validator ran has reward 0."""
+
+    validator_score: Share = 0.9
+    accuracy: Share = 0.85
+
+
+class RewardSettings(Section):
+    """Fitness: gates, then 1 minus the weighted costs."""
+
+    weights: RewardWeights = RewardWeights()
+    gates: RewardGates = RewardGates()
+
+
+class BanditSettings(Section):
+    """Production keeps at least `production_share`; every challenger at least `floor`."""
+
+    production_share: Annotated[float, Field(ge=0.5, le=1.0)] = 0.8
+    floor: Annotated[float, Field(gt=0.0, le=0.2)] = 0.02
+
+
+class BreakerSettings(Section):
+    """Rollback of a harmful candidate: see policies/evidence."""
+
+    ratio: Annotated[float, Field(gt=1.0)] = 2.0
+    window_s: Seconds = 3600.0
+    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.01
+    deadline_s: Seconds = 120.0
+
+
+class ShadowSettings(Section):
+    """Mirroring to candidates before users see them."""
+
+    sample: Share = 0.1
+    horizon_s: Seconds = 86_400.0
+    usd_per_day: float = Field(default=5.0, ge=0.0)
+    concurrency: int = Field(default=16, ge=1)
+    min_pairs: int = Field(default=50, ge=2)
+
+
+class Budgets(Section):
+    """Fixed budgets: what "too slow" and "too dear" mean, and the scale of fitness."""
+
+    p95_ms: Positive = 4000.0
+    usd_per_request: Positive = 0.02
+
+
+class NonInferiority(Section):
+    """Margins of the three non-inferiority tests, as shares of the unit interval."""
+
+    failure: Share = 0.05
+    latency: Share = 0.05
+    cost: Share = 0.05
+
+
+class PromotionSettings(Section):
+    """When a canary is promoted: superiority by `min_gain` with `fdr` over the stream of candidates."""
+
+    min_gain: Share = 0.01
+    fdr: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.10
+    non_inferiority: NonInferiority = NonInferiority()
+    horizon_s: Seconds = 7 * 86_400.0
+    holdback: Annotated[float, Field(ge=0.0, le=0.5)] = 0.02
+
+
+class Policy(Section):
+    """One feature of the application: what it matches, version 1.0 of its genome, and how it may change."""
+
+    mode: Mode = "approve"
+    match: Match = Match()
+    unit: str = Field(default="conversation", pattern=r"^(conversation|request|header:[A-Za-z0-9-]+)$")
+    client_wins: tuple[str, ...] = ()
+    validators: tuple[Validator, ...] = ("json_schema", "tool_args")
+    genome: Genome = Genome()
+    memory_file: str | None = None
+    reward: RewardSettings = RewardSettings()
+    bandit: BanditSettings = BanditSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    shadow: ShadowSettings = ShadowSettings()
+    budgets: Budgets = Budgets()
+    promotion: PromotionSettings = PromotionSettings()
+
+
+class Triggers(Section):
+    """What starts an improvement cycle."""
+
+    learnings: int = Field(default=100, ge=1)
+    days: Positive = 62.0
+    performance: Share = 0.9
+    check_every_s: Seconds = 3600.0
+
+
+class Search(Section):
+    """The genetic search."""
+
+    num_generations: int = Field(default=10, ge=1)
+    early_stop_threshold: Share = 0.95
+    usd_per_cycle: float = Field(default=5.0, ge=0.0)
+    population: int = Field(default=8, ge=2)
+
+
+class Judge(Section):
+    """The pairwise judge. `required: false` is an operator's recorded decision to promote without one."""
+
+    model_key: str | None = None
+    threshold: Share = 0.6
+    required: bool = True
+    pairs: int = Field(default=24, ge=1)
+
+
+class Reflection(Section):
+    """The model that proposes patches; none means templates."""
+
+    model_key: str | None = None
+
+
+class Evolver(Section):
+    """The companion process."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9127
+    poll_s: Seconds = 1.0
+    analyze_every_s: Seconds = 86_400.0
+    evolve_every_s: Seconds = 259_200.0
+    triggers: Triggers = Triggers()
+    schedule: str | None = None
+    search: Search = Search()
+    judge: Judge = Judge()
+    reflection: Reflection = Reflection()
+    regression_sample: int = Field(default=20, ge=1)
+    webhook: str | None = Field(default=None, pattern=r"^https?://")
+    webhook_secret: SecretStr | None = None
+
+
+class Limits(Section):
+    """What the data plane accepts."""
+
+    header_bytes: int = Field(default=32_768, ge=1024)
+    body_bytes: int = Field(default=33_554_432, ge=1024)
+    connections: int = Field(default=10_000, ge=1)
+    header_timeout_s: Seconds = 30.0
+    keepalive_s: Seconds = 75.0
+    drain_s: Seconds = 30.0
+
+
+class Gateway(Section):
+    """The data plane and its admin listener."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8800
+    admin_host: str = "127.0.0.1"
+    admin_port: Port = 8801
+    poll_s: Seconds = 1.0
+    idle_unit_s: Seconds = 1800.0
+    mirror_concurrency: int = Field(default=64, ge=0)
+    limits: Limits = Limits()
+
+
+class Recording(Section):
+    """The spool."""
+
+    segment_bytes: int = Field(default=67_108_864, ge=4096)
+    bodies: bool = True
+    redact: tuple[str, ...] = ()
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    upstreams: dict[str, Upstream] = Field(default_factory=dict)
+    models: dict[str, Model] = Field(default_factory=dict)
+    policies: dict[str, Policy] = Field(default_factory=dict)
+    gateway: Gateway = Gateway()
+    recording: Recording = Recording()
+    evolver: Evolver = Evolver()
+
+    @model_validator(mode="after")
+    def _names_refer(self) -> "Settings":
+        for key, model in self.models.items():
+            if model.upstream not in self.upstreams:
+                raise ValueError(_unknown(f"models.{key}.upstream", model.upstream, self.upstreams))
+        for name, policy in self.policies.items():
+            wanted = policy.genome.strategy.model_key
+            if wanted is not None and wanted not in self.models:
+                raise ValueError(_unknown(f"policies.{name}.genome.strategy.model_key", wanted, self.models))
+        for what, wanted in (
+            ("judge", self.evolver.judge.model_key),
+            ("reflection", self.evolver.reflection.model_key),
+        ):
+            if wanted is not None and wanted not in self.models:
+                raise ValueError(_unknown(f"evolver.{what}.model_key", wanted, self.models))
+        return self
+
+
+def _unknown(where: str, name: str, known: dict[str, object] | dict[str, Upstream] | dict[str, Model]) -> str:
+    return f"{where}: '{name}' is not defined; known: {', '.join(sorted(known)) or 'none'}"

@@ -1,0 +1,1 @@
+"""The companion process: from recordings to better genomes."""

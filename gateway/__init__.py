@@ -1,0 +1,1 @@
+"""The data plane, its admin listener, the command line and the sandbox provider."""

@@ -1,0 +1,1 @@
+"""The spool: frame format, writer, reader. The evolver reads recordings only through it."""

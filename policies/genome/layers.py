@@ -1,0 +1,88 @@
+"""The three layers of a genome: typed, bounded, frozen.
+
+A gene enters the schema when it acts (see the closed-loop table in tests/). Defaults mean "leave the
+request as the client sent it" and are omitted from the canonical form, so that a new gene never changes
+the hash of an old genome.
+"""
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+LayerName = Literal["prompt", "memory", "strategy"]
+LAYERS: tuple[LayerName, ...] = ("prompt", "memory", "strategy")
+
+RuleText = Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class Layer(BaseModel):
+    """What all layers share: immutable, and no unknown genes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rule(Layer):
+    """One addressable sentence or paragraph of the system prompt."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    text: RuleText
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_by_content(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"text": value}
+        if isinstance(value, dict) and "id" not in value and isinstance(value.get("text"), str):
+            digest = hashlib.blake2b(value["text"].encode(), digest_size=4).hexdigest()
+            value = {**value, "id": f"r{digest}"}
+        return value
+
+
+class FewShot(Layer):
+    """One worked example, rendered as a user and an assistant message."""
+
+    user: Annotated[str, Field(min_length=1, max_length=8_000)]
+    assistant: Annotated[str, Field(min_length=1, max_length=8_000)]
+
+
+class PromptLayer(Layer):
+    """What the model is told. An empty rubric and unset genes add nothing to the client's messages."""
+
+    rubric: tuple[Rule, ...] = Field(default=(), max_length=64)
+    placement: Literal["before", "after", "replace"] = "before"
+    cot: bool = False
+    few_shots: tuple[FewShot, ...] = Field(default=(), max_length=16)
+    tone: Literal["neutral", "friendly", "formal"] | None = None
+    verbosity: Literal["brief", "balanced", "thorough"] | None = None
+    format: Literal["plain", "markdown", "json"] | None = None
+    tool_instructions: RuleText | None = None
+
+    @field_validator("rubric", mode="before")
+    @classmethod
+    def _text_is_one_rule(cls, value: Any) -> Any:
+        return ((value,) if value else ()) if isinstance(value, str) else value
+
+    @field_validator("rubric")
+    @classmethod
+    def _ids_are_unique(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        ids = [rule.id for rule in rules]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two rules have the same id; give each rule an id of its own")
+        return rules
+
+
+class MemoryLayer(Layer):
+    """What the model is reminded of: `retriever_topk` entries of the snapshot with that content hash."""
+
+    retriever_topk: int = Field(default=0, ge=0, le=20)
+    snapshot: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+
+
+class StrategyLayer(Layer):
+    """How the model is called. `None` leaves the client's own value in force."""
+
+    model_key: str | None = Field(default=None, min_length=1, max_length=128)
+    temperature: float | None = Field(default=None, ge=0.0, le=1.0)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    max_tokens: int | None = Field(default=None, ge=256, le=8_192)
