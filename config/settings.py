@@ -1,6 +1,8 @@
 """Every setting, typed and bounded, with its default and its unit. The names are users' contract."""
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Collection, Iterator
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -20,10 +22,20 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+S = TypeVar("S", bound=Section)
+
+
+def _guarded(section: S, host: str, token: SecretStr | None, name: str) -> S:
+    if host not in LOOPBACK and token is None:
+        raise ValueError(f"a listener on {host} can be reached from elsewhere: set `{name}: ${{SOME_VARIABLE}}`")
+    return section
+
+
 class Upstream(Section):
     """A provider. Without `api_key` the client's own credential goes through."""
 
-    base_url: str = Field(pattern=r"^https?://")
+    base_url: str
     api_key: SecretStr | None = None
     connect_timeout_s: Seconds = 10.0
     first_byte_timeout_s: Seconds = 60.0
@@ -32,6 +44,13 @@ class Upstream(Section):
     max_connections: int = Field(default=512, ge=1)
     verify_tls: bool = True
     ca_file: str | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if not re.match(r"https?://[^/\s]+", value):
+            raise ValueError(f"'{value}' is no base URL; write one such as https://api.openai.com/v1")
+        return value.rstrip("/")
 
 
 class Price(Section):
@@ -201,7 +220,7 @@ class Reflection(Section):
 
 
 class Evolver(Section):
-    """The companion process."""
+    """The companion process. A listener other than loopback needs a token."""
 
     host: str = "127.0.0.1"
     port: Port = 9127
@@ -216,6 +235,11 @@ class Evolver(Section):
     regression_sample: int = Field(default=20, ge=1)
     webhook: str | None = Field(default=None, pattern=r"^https?://")
     webhook_secret: SecretStr | None = None
+    token: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _open_listener_has_token(self) -> "Evolver":
+        return _guarded(self, self.host, self.token, "token")
 
 
 class Limits(Section):
@@ -230,7 +254,7 @@ class Limits(Section):
 
 
 class Gateway(Section):
-    """The data plane and its admin listener."""
+    """The data plane and its admin listener. An admin listener other than loopback needs a token."""
 
     host: str = "127.0.0.1"
     port: Port = 8800
@@ -240,6 +264,11 @@ class Gateway(Section):
     idle_unit_s: Seconds = 1800.0
     mirror_concurrency: int = Field(default=64, ge=0)
     limits: Limits = Limits()
+    admin_token: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _open_listener_has_token(self) -> "Gateway":
+        return _guarded(self, self.admin_host, self.admin_token, "admin_token")
 
 
 class Recording(Section):
@@ -262,21 +291,20 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _names_refer(self) -> "Settings":
-        for key, model in self.models.items():
-            if model.upstream not in self.upstreams:
-                raise ValueError(_unknown(f"models.{key}.upstream", model.upstream, self.upstreams))
-        for name, policy in self.policies.items():
-            wanted = policy.genome.strategy.model_key
-            if wanted is not None and wanted not in self.models:
-                raise ValueError(_unknown(f"policies.{name}.genome.strategy.model_key", wanted, self.models))
-        for what, wanted in (
-            ("judge", self.evolver.judge.model_key),
-            ("reflection", self.evolver.reflection.model_key),
-        ):
-            if wanted is not None and wanted not in self.models:
-                raise ValueError(_unknown(f"evolver.{what}.model_key", wanted, self.models))
+        wrong = [
+            f"{where}: '{name}' is not defined; known: {', '.join(sorted(known)) or 'none'}"
+            for where, name, known in self._references()
+            if name is not None and name not in known
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
-
-def _unknown(where: str, name: str, known: dict[str, object] | dict[str, Upstream] | dict[str, Model]) -> str:
-    return f"{where}: '{name}' is not defined; known: {', '.join(sorted(known)) or 'none'}"
+    def _references(self) -> Iterator[tuple[str, str | None, Collection[str]]]:
+        """(where, the name used there, the names defined) of everything that refers to something else."""
+        for key, model in self.models.items():
+            yield f"models.{key}.upstream", model.upstream, self.upstreams
+        for name, policy in self.policies.items():
+            yield f"policies.{name}.genome.strategy.model_key", policy.genome.strategy.model_key, self.models
+        yield "evolver.judge.model_key", self.evolver.judge.model_key, self.models
+        yield "evolver.reflection.model_key", self.evolver.reflection.model_key, self.models
