@@ -1,1 +1,23 @@
 """The spool: frame format, writer, reader. The evolver reads recordings only through it."""
+
+from gateway.recording.errors import SpoolError
+from gateway.recording.group import GroupCommit
+from gateway.recording.ids import IdSource, id_time
+from gateway.recording.reader import Damage, every, read_frames, tail, writers
+from gateway.recording.segments import Position
+from gateway.recording.writer import SpoolWriter, recover
+
+__all__ = [
+    "Damage",
+    "GroupCommit",
+    "IdSource",
+    "Position",
+    "SpoolError",
+    "SpoolWriter",
+    "every",
+    "id_time",
+    "read_frames",
+    "recover",
+    "tail",
+    "writers",
+]

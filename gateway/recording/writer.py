@@ -1,0 +1,195 @@
+"""Writing the spool: append to memory, flush in one write, survive `kill -9` and a full disk.
+
+1. What `flush` has written is in the page cache: it survives the death of the process, not that of the machine.
+2. A failed flush leaves the file as it was and the frames in memory; the next flush tries them again, in order.
+3. After a failed flush at most `keep_bytes` stay in memory; newer frames are dropped and counted in `lost`.
+4. One process writes a folder at a time, guarded by a lock that dies with the process.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.recording.errors import SpoolError
+from gateway.recording.segments import Position, SegmentReader, segment_path, segments
+from gateway.recording.wire import HEADER, header
+
+KEEP_BYTES = 64 << 20
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
+def recover(directory: Path) -> int:
+    """Cut a torn tail of the last segment to its longest valid prefix; returns the bytes cut.
+
+    Only while no writer is at work there; `SpoolWriter` calls it under its lock.
+
+    Raises:
+        SpoolError: the segment can't be read or cut.
+    """
+    known = segments(directory)
+    if not known:
+        return 0
+    reader = SegmentReader(directory, known[-1]).skip_to_end()
+    torn = reader.left()
+    if torn:
+        try:
+            os.truncate(reader.path, reader.offset)
+        except OSError as error:
+            raise SpoolError(f"{reader.path}: the torn tail can't be cut ({error.strerror}); check its mode") from error
+    return torn
+
+
+class SpoolWriter:
+    """Appends frames to the segments of one folder; for one thread.
+
+    Raises:
+        SpoolError: the folder can't be created, locked or written.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        segment_bytes: int,
+        keep_bytes: int = KEEP_BYTES,
+        write: Callable[[int, bytes], int] = os.write,
+    ) -> None:
+        self.lost = 0  # frames that were dropped: too many behind a failing disk, or not fit for a frame
+        self._directory = directory
+        self._segment_bytes = segment_bytes
+        self._keep_bytes = keep_bytes
+        self._write = write
+        self._chunks: list[bytes] = []
+        self._waiting = 0  # bytes in `_chunks`
+        self._failing = False
+        self._descriptor: int | None = None
+        self._lock = _lock(directory)
+        try:
+            recover(directory)
+            self._open(_next_segment(directory))
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    @property
+    def position(self) -> Position:
+        """The end of what is written."""
+        return Position(self._segment, self._offset)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are appended and not written yet."""
+        return self._waiting
+
+    def append(self, payload: bytes) -> None:
+        """Take one frame into memory."""
+        size = HEADER.size + len(payload)
+        try:
+            head = header(payload)
+        except ValueError:
+            self.lost += 1
+            return
+        if self._failing and self._waiting + size > self._keep_bytes:
+            self.lost += 1
+            return
+        self._chunks += (head, payload)
+        self._waiting += size
+
+    def flush(self) -> None:
+        """Write all that waits with one `write`.
+
+        Raises:
+            SpoolError: it was not written; the file is as before and the frames wait for the next flush.
+        """
+        if not self._chunks:
+            return
+        data = b"".join(self._chunks)
+        self._chunks = [data]  # a failed flush need not join them again
+        try:
+            self._put(data)
+        except OSError as error:
+            self._failing = True
+            where = segment_path(self._directory, self._segment)
+            raise SpoolError(
+                f"{where}: not recorded ({error.strerror}), {len(data)} bytes wait in memory; free space on its disk"
+            ) from error
+        self._chunks.clear()
+        self._waiting = 0
+        self._failing = False
+
+    def close(self) -> None:
+        """Flush and let go of the folder; whatever can't be written now counts as lost.
+
+        Raises:
+            SpoolError: the last flush failed.
+        """
+        if self._lock < 0:
+            return
+        try:
+            self.flush()
+        finally:
+            self._close_segment()
+            os.close(self._lock)
+            self._lock = -1
+
+    def _put(self, data: bytes) -> None:
+        if self._descriptor is None or (self._offset and self._offset + len(data) > self._segment_bytes):
+            self._open(self._segment + 1)
+        assert self._descriptor is not None
+        try:
+            _write_all(self._write, self._descriptor, data)
+        except OSError:
+            self._undo()
+            raise
+        self._offset += len(data)
+
+    def _undo(self) -> None:
+        assert self._descriptor is not None
+        try:
+            os.ftruncate(self._descriptor, self._offset)
+        except OSError:
+            self._close_segment()  # its torn tail stays: go on in a new segment, readers skip the tail
+
+    def _open(self, segment: int) -> None:
+        descriptor = os.open(segment_path(self._directory, segment), _FLAGS, 0o600)
+        self._close_segment()
+        self._descriptor, self._segment, self._offset = descriptor, segment, 0
+
+    def _close_segment(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _write_all(write: Callable[[int, bytes], int], descriptor: int, data: bytes) -> None:
+    """Usually one write; a short one (a nearly full disk, more than 2 GiB) goes on to its reason or its end."""
+    done = write(descriptor, data)
+    while done < len(data):
+        done += write(descriptor, data[done:])
+
+
+def _lock(directory: Path) -> int:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SpoolError(
+            f"{directory}: can't be used ({error.strerror}); set EVOGATE_HOME to a folder of yours"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise SpoolError(
+            f"{directory}: another process records there; stop it, or give this one an EVOGATE_HOME of its own"
+        ) from error
+    return descriptor
+
+
+def _next_segment(directory: Path) -> int:
+    """A fresh number, or the last one where that segment is still empty."""
+    known = segments(directory)
+    if not known:
+        return 1
+    return known[-1] + bool(segment_path(directory, known[-1]).stat().st_size)
