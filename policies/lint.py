@@ -1,0 +1,69 @@
+"""What no evolved text may hold: overrides, links, secrets, personal data, unfilled templates, invisible characters.
+
+Candidates are bred from recorded traffic, so their text may carry what some user wrote. The lint is conservative and
+lexical; it stands in front of the scope gate and of every write to memory, and answers in sentences.
+"""
+
+import re
+from collections.abc import Iterator
+
+from policies.genome import Genome
+
+SECRET = re.compile(
+    r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}"  # OpenAI and alike
+    r"|\b[spr]k_(?:live|test)_[A-Za-z0-9]{16,}"  # Stripe
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS
+    r"|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}"
+    r"|\bAIza[0-9A-Za-z_-]{35}|\bxox[abprs]-[0-9A-Za-z-]{10,}"  # Google, Slack
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"  # JSON web tokens
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_OVERRIDE = re.compile(
+    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,40}"
+    r"\b(?:previous|prior|earlier|above|preceding|system|all|any|other|your)\b[^.\n]{0,30}"
+    r"\b(?:instructions?|prompts?|rules?|messages?|guidelines?|policy|policies)\b"
+    r"|\byou are no longer\b|\bdeveloper mode\b|\bjailbreak\w*"
+    r"|\b(?:reveal|print|repeat|output)\b[^.\n]{0,30}\bsystem (?:prompt|message)\b",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"\b(?:https?|ftp|wss?|file)://|\bwww\.\w|\bdata:\w+/\w+;|\bjavascript:", re.IGNORECASE)
+_EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_PHONE = re.compile(
+    r"(?<![\w.])(?:\+\d{1,3}[ .-]?(?:\(?\d{1,4}\)?[ .-]?){2,5}\d{2,}|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?!\w)"
+)
+_TEMPLATE = re.compile(r"\{\{|\$\{\w|\{[A-Za-z_]\w*\}|<%|%\}")
+# Control characters, and the invisible ones that hide or reorder text.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
+
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (_OVERRIDE, "tells the model to set other instructions aside"),
+    (_URL, "holds a link"),
+    (SECRET, "holds what looks like a secret key"),
+    (_EMAIL, "holds an e-mail address"),
+    (_PHONE, "holds a telephone number"),
+    (_TEMPLATE, "holds an unfilled template placeholder"),
+    (_INVISIBLE, "holds control or invisible characters"),
+)
+
+
+def lint_text(text: str) -> list[str]:
+    """What is wrong with one text, as predicates ("holds a link"); empty: nothing found."""
+    return [fault for pattern, fault in _RULES if pattern.search(text)]
+
+
+def lint(genome: Genome) -> list[str]:
+    """What is wrong with a genome's texts, one sentence each; empty: nothing found."""
+    return [f"{where} {fault}." for where, text in _texts(genome) for fault in lint_text(text)]
+
+
+def _texts(genome: Genome) -> Iterator[tuple[str, str]]:
+    prompt = genome.prompt
+    for rule in prompt.rubric:
+        yield f"Rule '{rule.id}'", rule.text
+    for number, shot in enumerate(prompt.few_shots, start=1):
+        yield f"The user's text of few-shot {number}", shot.user
+        yield f"The answer of few-shot {number}", shot.assistant
+    if prompt.tool_instructions is not None:
+        yield "The tool instructions", prompt.tool_instructions

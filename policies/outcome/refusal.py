@@ -1,0 +1,40 @@
+"""Whether an answer is a refusal: by the provider's own signs, and by a few unmistakable openings.
+
+Conservative on purpose: a polite negative answer is no refusal, and a long text that begins with an apology mostly goes
+on to help. English only; other languages are recognised by the provider's signs.
+"""
+
+import re
+
+from policies.outcome.answer import Answer
+
+_LONGEST = 400  # characters of a text that can be a refusal and nothing else
+_APOLOGY = (
+    r"(?:(?:i'?m|i am)(?: very| so| really)? (?:sorry|afraid)|sorry|apologies|unfortunately)[,.!]?(?: but| that)? ?"
+)
+_UNABLE = r"i (?:can't|cannot|can not|won't|will not|must decline to)"
+_NOT_ABLE = r"(?:i'm|i am) (?:not able|unable|not permitted|not allowed) to"
+_OBJECT = r"(?:that|this|your request|the request)"
+_VERBS = (
+    rf"(?:help|assist)(?: you)? with {_OBJECT}",
+    rf"(?:comply|continue) with {_OBJECT}",
+    r"(?:fulfill?|complete|process) (?:that|this|your) request",
+    r"(?:provide|share|discuss|create|generate) (?:that|this|such|any such) (?:information|content|material)",
+    r"(?:do|answer|discuss) (?:that|this)(?= *[.!]|$)",
+)
+_OPENING = re.compile(rf"\s*(?:{_APOLOGY})?(?:{_UNABLE}|{_NOT_ABLE}) (?:{'|'.join(_VERBS)})", re.IGNORECASE)
+
+
+def refusal_of(answer: Answer) -> str | None:
+    """By what an answer is known to be a refusal, as a few words; None: it is none."""
+    if answer.refusal:
+        return "refusal field"
+    if answer.finish_reason == "content_filter":
+        return "content_filter"
+    if not answer.tool_calls and _refuses(answer.text):
+        return "opening of the text"
+    return None
+
+
+def _refuses(text: str) -> bool:
+    return len(text) <= _LONGEST and _OPENING.match(text.replace("\u2019", "'")) is not None

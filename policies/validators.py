@@ -1,0 +1,143 @@
+"""Deterministic checks of an answer, each a number from 0 (wrong) to 1 (right), present only where it applies.
+
+| name          | applies to                                       | checks                                            |
+| ------------- | ------------------------------------------------ | ------------------------------------------------- |
+| `json_schema` | `response_format` json_schema or json_object     | the text is JSON and fits the schema              |
+| `tool_args`   | answers with tool calls                          | the share of calls whose arguments fit the tool   |
+| `safety`      | answers with text                                | no credential in it that the request did not hold |
+| `regex`       | answers with text; `regex_2`... for further ones | the pattern is found in the text                  |
+
+Schemas come from clients: references to other documents are never fetched, patterns run in linear time, and a schema
+that can't be compiled makes its check not apply, for the provider is the one to refuse it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from policies.errors import OperatorError
+from policies.lint import SECRET
+from policies.outcome.answer import Answer, as_list, as_object
+
+Check = Callable[[dict[str, Any], Answer], float | None]
+_SCHEMA_LIMIT = 262_144  # bytes of a schema that is still compiled
+_ANY_OBJECT: dict[str, Any] = {"type": "object"}
+
+
+class Validators:
+    """The checks of one policy.
+
+    Args:
+        specs: names, or ("regex", pattern).
+
+    Raises:
+        OperatorError: an unknown name, or a pattern that is no regular expression.
+    """
+
+    def __init__(self, specs: Sequence[str | tuple[str, str]]) -> None:
+        self._checks: dict[str, Check] = {}
+        for spec in specs:
+            name, check = _compile(spec)
+            number = 1 + sum(known.partition("_")[0] == name for known in self._checks if name == "regex")
+            self._checks[name if number == 1 else f"{name}_{number}"] = check
+
+    def run(self, body: dict[str, Any], answer: Answer) -> dict[str, float]:
+        """Name -> value of the checks that apply to this answer to this request."""
+        results = ((name, check(body, answer)) for name, check in self._checks.items())
+        return {name: value for name, value in results if value is not None}
+
+
+def _compile(spec: str | tuple[str, str]) -> tuple[str, Check]:
+    if isinstance(spec, tuple):
+        name, pattern = spec
+        if name == "regex":
+            return name, _regex(pattern)
+        spec = name
+    if spec not in _NAMED:
+        raise OperatorError(f"validators: '{spec}' is not known; known: {', '.join(sorted(_NAMED))}, regex")
+    return spec, _NAMED[spec]
+
+
+def _regex(pattern: str) -> Check:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise OperatorError(f"validators: '{pattern}' is no regular expression: {error}") from error
+    return lambda _, answer: float(compiled.search(answer.text) is not None) if answer.text else None
+
+
+def _json_schema(body: dict[str, Any], answer: Answer) -> float | None:
+    schema = _wanted_schema(as_object(body.get("response_format")))
+    if schema is None or (answer.tool_calls and not answer.text):
+        return None
+    return _fits(schema, answer.text)
+
+
+def _wanted_schema(response_format: dict[str, Any]) -> dict[str, Any] | None:
+    match response_format.get("type"):
+        case "json_object":
+            return _ANY_OBJECT
+        case "json_schema":
+            return as_object(as_object(response_format.get("json_schema")).get("schema")) or _ANY_OBJECT
+        case _:
+            return None
+
+
+def _tool_args(body: dict[str, Any], answer: Answer) -> float | None:
+    if not answer.tool_calls:
+        return None
+    functions = [as_object(as_object(tool).get("function")) for tool in as_list(body.get("tools"))]
+    schemas = {
+        function.get("name"): as_object(function.get("parameters")) or _ANY_OBJECT
+        for function in functions
+        if type(function.get("name")) is str
+    }
+    values = [
+        _fits(schemas[call["name"]], call["arguments"] or "{}") if call["name"] in schemas else 0.0
+        for call in answer.tool_calls
+    ]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _safety(body: dict[str, Any], answer: Answer) -> float | None:
+    if not answer.text:
+        return None
+    leaked = {match.group() for match in SECRET.finditer(answer.text)}
+    if not leaked:
+        return 1.0
+    sent = orjson.dumps(body.get("messages")).decode()
+    return float(all(secret in sent for secret in leaked))
+
+
+_NAMED: dict[str, Check] = {"json_schema": _json_schema, "tool_args": _tool_args, "safety": _safety}
+
+
+def _fits(schema: dict[str, Any], text: str) -> float | None:
+    """Whether a text is JSON that fits; None where the schema itself is of no use."""
+    try:
+        compiled = _compiled(orjson.dumps(schema))
+    except (orjson.JSONEncodeError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
+        return None
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return 0.0
+    return float(compiled.is_valid(value))
+
+
+@lru_cache(maxsize=256)
+def _compiled(schema: bytes) -> Any:
+    if len(schema) > _SCHEMA_LIMIT:
+        raise ValueError("the schema is too long")
+    return jsonschema_rs.validator_for(
+        orjson.loads(schema), retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions()
+    )
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"{uri} is not fetched: a check must not leave this process")
