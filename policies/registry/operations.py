@@ -9,6 +9,7 @@ from typing import Any
 
 from policies.errors import ConflictError, NotFoundError
 from policies.genome import LayerName, Lineage
+from policies.lifecycle import Event
 from policies.registry.port import Registry
 from policies.registry.values import Candidate, Experiment, Pointer, Version
 
@@ -78,7 +79,7 @@ async def start_canary(
         experiment = await registry.open_experiment(
             candidate.policy, candidate.id, pointer.version, salt=secrets.token_hex(16), counted=counted, now=now
         )
-    event = "pass" if candidate.state == "judged" else "override_canary"
+    event: Event = "pass" if candidate.state == "judged" else "override_canary"
     return await registry.advance(candidate, event, who=who, reason=reason, now=now), experiment
 
 
@@ -104,7 +105,7 @@ async def promote(
     for experiment in await registry.experiments(candidate.policy, running=True):
         if experiment.candidate == candidate.id:
             await registry.close_experiment(experiment.id, "PROMOTE", evidence, now=now)
-    event = "pass" if candidate.state == "canary" else "override_promote"
+    event: Event = "pass" if candidate.state == "canary" else "override_promote"
     measured = {"version": version.label, **evidence}
     await registry.advance(
         candidate, event, who=who, reason=reason, now=now, station="promotion", measured=measured

@@ -1,0 +1,19 @@
+-- name: note
+INSERT INTO notes (at, policy, who, action, subject, detail)
+VALUES (:at, :policy, :who, :action, :subject, :detail);
+
+-- name: notes
+SELECT * FROM (SELECT * FROM notes WHERE :policy IS NULL OR policy = :policy ORDER BY id DESC LIMIT :limit) ORDER BY id;
+
+-- name: state
+SELECT value FROM states WHERE name = :name;
+
+-- name: set_state
+INSERT INTO states (name, value) VALUES (:name, :value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value;
+
+-- name: changes
+SELECT changes FROM counter;
+
+-- name: count_change
+UPDATE counter SET changes = changes + 1;

@@ -1,0 +1,47 @@
+"""SQLite: notes, named states and the counter of changes."""
+
+import json
+from typing import Any
+
+import aiosqlite
+
+from policies.registry.sqlite_connection import SqliteConnection
+from policies.registry.sqlite_queries import queries
+from policies.registry.sqlite_rows import encode, from_row, to_row
+from policies.registry.values import Note
+
+_SQL = queries("audit")
+
+
+class SqliteAudit(SqliteConnection):
+    """`policies.registry.port.Audit`."""
+
+    async def note(self, note: Note) -> None:
+        """Append a line."""
+        async with self.writing() as db:
+            await append_note(db, note)
+
+    async def notes(self, policy: str | None = None, *, limit: int = 1000) -> list[Note]:
+        """The last `limit` lines, oldest first."""
+        return [from_row(Note, row) for row in await self.fetch(_SQL["notes"], {"policy": policy, "limit": limit})]
+
+    async def state(self, name: str) -> dict[str, Any]:
+        """A named state, empty where it was never set. `"freeze"` holds {"frozen": bool, "who", "why", "at"}."""
+        rows = await self.fetch(_SQL["state"], {"name": name})
+        found: dict[str, Any] = json.loads(rows[0]["value"]) if rows else {}
+        return found
+
+    async def set_state(self, name: str, value: dict[str, Any]) -> None:
+        """Replace it whole."""
+        async with self.writing() as db:
+            await db.execute(_SQL["set_state"], {"name": name, "value": encode(value)})
+
+    async def changed(self) -> int:
+        """A number that differs after every write other than `put_totals`."""
+        (row,) = await self.fetch(_SQL["changes"])
+        return int(row["changes"])
+
+
+async def append_note(db: aiosqlite.Connection, note: Note) -> None:
+    """Append a line inside another transaction."""
+    await db.execute(_SQL["note"], to_row(note))

@@ -1,0 +1,67 @@
+"""SQLite: experiments and holdbacks."""
+
+import secrets
+from typing import Any
+
+from policies.errors import NotFoundError
+from policies.registry.sqlite_connection import SqliteConnection, fetch
+from policies.registry.sqlite_queries import queries
+from policies.registry.sqlite_rows import encode, from_row, to_row
+from policies.registry.values import Experiment, Holdback
+
+_SQL = queries("experiments")
+
+
+class SqliteExperiments(SqliteConnection):
+    """`policies.registry.port.Experiments`."""
+
+    async def open_experiment(
+        self, policy: str, candidate: str, control: str, *, salt: str, counted: bool, now: float
+    ) -> Experiment:
+        """Store one; `counted` gives it the policy's next ordinal (e-LOND's k), otherwise the ordinal is 0."""
+        async with self.writing() as db:
+            (row,) = await fetch(db, _SQL["next_ordinal"], {"policy": policy})
+            experiment = Experiment(
+                id=secrets.token_hex(8),
+                policy=policy,
+                candidate=candidate,
+                control=control,
+                salt=salt,
+                ordinal=row["ordinal"] if counted else 0,
+                started_at=now,
+            )
+            await db.execute(_SQL["open"], to_row(experiment))
+        return experiment
+
+    async def close_experiment(
+        self, experiment_id: str, verdict: str, evidence: dict[str, Any], *, now: float
+    ) -> Experiment:
+        """End it once; closing a closed one changes nothing and returns it as it is.
+
+        Raises:
+            NotFoundError: no such experiment.
+        """
+        ended = {"id": experiment_id, "verdict": verdict, "evidence": encode(evidence), "ended_at": now}
+        async with self.writing() as db:
+            await db.execute(_SQL["close"], ended)
+            rows = await fetch(db, _SQL["by_id"], {"id": experiment_id})
+        if not rows:
+            raise NotFoundError(f"there is no experiment '{experiment_id}'; `evogate experiments` lists them")
+        return from_row(Experiment, rows[0])
+
+    async def experiments(self, policy: str | None = None, *, running: bool = False) -> list[Experiment]:
+        """Oldest first."""
+        rows = await self.fetch(_SQL["all"], {"policy": policy, "running": running})
+        return [from_row(Experiment, row) for row in rows]
+
+    async def set_holdback(self, policy: str, holdback: Holdback | None) -> None:
+        """Set or clear the policy's holdback."""
+        async with self.writing() as db:
+            if holdback is None:
+                await db.execute(_SQL["clear_holdback"], {"policy": policy})
+            else:
+                await db.execute(_SQL["set_holdback"], to_row(holdback, policy=policy))
+
+    async def holdbacks(self) -> list[Holdback]:
+        """Those in force."""
+        return [from_row(Holdback, row) for row in await self.fetch(_SQL["holdbacks"])]
