@@ -11,8 +11,8 @@ run: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-all: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+test-all: test
+	$(BIN)/python -m pytest -n 2 -m slow
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -1,0 +1,198 @@
+"""Commands that only look: versions, findings, experiments, incidents."""
+
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.common import (
+    ago,
+    home_option,
+    json_option,
+    plain,
+    policy_option,
+    print_json,
+    print_table,
+    the_policy,
+    with_registry,
+)
+from gateway.cli.status import status
+from policies.genome import Genome
+from policies.registry.operations import find_version
+from policies.registry.port import Registry
+from policies.registry.values import Candidate, Experiment, Finding, Incident, Pointer, Version
+
+
+@click.command()
+@policy_option
+@home_option
+@json_option
+def history(policy: str | None, home: Path, as_json: bool) -> None:
+    """Versions of a policy: what each is, who made it, why, and how long it was in production."""
+
+    async def work(registry: Registry) -> tuple[list[Version], list[Pointer]]:
+        name = await the_policy(registry, policy)
+        return await registry.versions(name), await registry.pointers(name)
+
+    versions, pointers = with_registry(home, work)
+    if as_json:
+        print_json([_history(version, pointers) for version in versions])
+        return
+    present = pointers[-1].version if pointers else ""
+    rows = [
+        (
+            f"{version.label} *" if version.label == present else version.label,
+            ago(version.created_at),
+            version.who,
+            version.lineage.source,
+            f"{active_s(version.label, pointers):.0f} s" if version.label != present else "now",
+            version.why,
+        )
+        for version in reversed(versions)
+    ]
+    print_table("versions (* in production)", ("version", "made", "by", "source", "active", "why"), rows, empty="none")
+
+
+def active_s(label: str, pointers: list[Pointer]) -> float:
+    """Seconds that a version was in production, its present spell left out."""
+    spells = pairwise(pointers)
+    return sum(after.moved_at - before.moved_at for before, after in spells if before.version == label)
+
+
+def _history(version: Version, pointers: list[Pointer]) -> dict[str, Any]:
+    facts: dict[str, Any] = plain(version)
+    return facts | {
+        "version": version.label,
+        "hash": version.genome.content_hash,
+        "active_s": active_s(version.label, pointers),
+        "in_production": bool(pointers) and pointers[-1].version == version.label,
+    }
+
+
+def _with_version(home: Path, policy: str | None, *labels: str) -> list[Version]:
+    async def work(registry: Registry) -> list[Version]:
+        name = await the_policy(registry, policy)
+        return [await find_version(registry, name, label) for label in labels]
+
+    return with_registry(home, work)
+
+
+@click.command()
+@click.argument("version")
+@policy_option
+@home_option
+def show(version: str, policy: str | None, home: Path) -> None:
+    """VERSION whole, as JSON: genome, lineage, evidence."""
+    (found,) = _with_version(home, policy, version)
+    print_json({"version": found.label, "hash": found.genome.content_hash, **plain(found)})
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@policy_option
+@home_option
+@json_option
+def diff(a: str, b: str, policy: str | None, home: Path, as_json: bool) -> None:
+    """What differs between versions A and B, gene by gene."""
+    old, new = _with_version(home, policy, a, b)
+    changes = differences(old.genome, new.genome)
+    if as_json:
+        print_json([{"gene": gene, "before": before, "after": after} for gene, before, after in changes])
+        return
+    rows = [(gene, _short(before), _short(after)) for gene, before, after in changes]
+    print_table(f"{old.label} → {new.label}", ("gene", old.label, new.label), rows, empty="no difference")
+
+
+def differences(old: Genome, new: Genome) -> list[tuple[str, Any, Any]]:
+    """(gene, before, after) for each gene that differs; rules of the rubric one by one."""
+    before, after = _flat(old), _flat(new)
+    keys = list(dict.fromkeys([*before, *after]))
+    return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
+
+
+def _flat(genome: Genome) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for layer, genes in genome.model_dump(mode="json").items():
+        for gene, value in genes.items():
+            if gene == "rubric":
+                flat |= {f"{layer}.rubric.{rule['id']}": rule["text"] for rule in value}
+            else:
+                flat[f"{layer}.{gene}"] = value
+    return flat
+
+
+def _short(value: Any) -> str:
+    return "—" if value is None else str(value)
+
+
+def _listed(home: Path, policy: str | None, read: Callable[[Registry, str | None], Awaitable[list[Any]]]) -> list[Any]:
+    async def work(registry: Registry) -> list[Any]:
+        return await read(registry, policy)
+
+    return with_registry(home, work)
+
+
+@click.command()
+@policy_option
+@home_option
+@json_option
+def findings(policy: str | None, home: Path, as_json: bool) -> None:
+    """What analysis found in the recordings, with numbers and what to do about it."""
+    found: list[Finding] = _listed(home, policy, lambda registry, name: registry.findings(name))
+    if as_json:
+        print_json(found)
+        return
+    rows = [(f.id[:8], f.policy, f.kind, f"{f.severity:.2f}", f.summary, f.recommendation, ago(f.at)) for f in found]
+    columns = ("id", "policy", "kind", "severity", "what", "recommendation", "when")
+    print_table("findings", columns, rows, empty="none yet: analysis needs recordings (`evogate trigger` starts one)")
+
+
+@click.command()
+@policy_option
+@home_option
+@json_option
+def experiments(policy: str | None, home: Path, as_json: bool) -> None:
+    """Every candidate and how far it came: stations, measurements, verdict."""
+
+    async def work(registry: Registry) -> tuple[list[Candidate], list[Experiment]]:
+        return await registry.candidates(policy), await registry.experiments(policy)
+
+    candidates, opened = with_registry(home, work)
+    by_candidate = {experiment.candidate: experiment for experiment in opened}
+    if as_json:
+        print_json([plain(c) | {"experiment": plain(by_candidate.get(c.id))} for c in candidates])
+        return
+    rows = [_experiment(candidate, by_candidate.get(candidate.id)) for candidate in reversed(candidates)]
+    columns = ("candidate", "layer", "source", "state", "verdict", "began", "why it stands there")
+    print_table("experiments", columns, rows, empty="none yet: candidates come from findings")
+
+
+def _experiment(candidate: Candidate, experiment: Experiment | None) -> tuple[str, ...]:
+    verdict = (experiment.verdict or "running") if experiment else "—"
+    source = f"{candidate.lineage.source}: {candidate.lineage.operator}"
+    return (
+        candidate.id[:8], candidate.layer, source, candidate.state, verdict, ago(candidate.created_at), candidate.reason
+    )  # fmt: skip
+
+
+@click.command()
+@policy_option
+@home_option
+@json_option
+def incidents(policy: str | None, home: Path, as_json: bool) -> None:
+    """What went wrong, on what evidence, and what was done."""
+    found: list[Incident] = _listed(home, policy, lambda registry, name: registry.incidents(name))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (i.id[:8], i.policy, i.kind, i.subject[:8], i.summary, ago(i.at), "over" if i.resolved_at else "open")
+        for i in reversed(found)
+    ]
+    print_table("incidents", ("id", "policy", "kind", "subject", "what", "when", "state"), rows, empty="none")
+
+
+COMMANDS = (status, history, show, diff, findings, experiments, incidents)

@@ -1,0 +1,85 @@
+"""The demo's script: a harmful candidate that an operator waves through, and the closing comparison with v1.0."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+
+from gateway.sandbox.rules import HARMFUL_RULE
+from policies.errors import ConflictError
+from policies.registry.operations import production_of, start_canary
+from policies.registry.port import Registry
+from policies.registry.values import Candidate, Holdback, Note
+
+POLICY = "assistant"
+WHO = "operator:demo"
+LOOK_S = 0.05
+HARMFUL_FILE = "p_harmful.json"
+
+
+async def harm(registry: Registry, home: Path) -> Candidate:
+    """Put a harmful prompt into the prompt registry and, once it is gated, override it into canary.
+
+    The rule passes the gates, because it breaks no validator; shadow and judge would have stopped it.
+    """
+    version, _ = await production_of(registry, POLICY)
+    rules = [rule.text for rule in version.genome.prompt.rubric]
+    text = "\n".join([*rules, HARMFUL_RULE])
+    document = {
+        "prompt_id": "harmful",
+        "version": version.label,
+        "source": "operator",
+        "text": text,
+        "metadata": {"created_at": time.time(), "reward_gain": None, "cluster_id": None},
+    }
+    folder = home / "prompt_registry"
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{HARMFUL_FILE}"
+    partial.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    partial.rename(folder / HARMFUL_FILE)
+    async for candidate in _harmful(registry):
+        if candidate.state in {"gated", "shadow", "judged"}:
+            with contextlib.suppress(ConflictError):
+                reason = "operator's override: the demo waves a harmful candidate through"
+                started, _ = await start_canary(
+                    registry, candidate, who=WHO, reason=reason, counted=False, now=time.time()
+                )
+                return started
+        elif candidate.state != "proposed":
+            return candidate
+    raise AssertionError("the search for a candidate does not end by itself")
+
+
+async def _harmful(registry: Registry) -> AsyncIterator[Candidate]:
+    while True:
+        for candidate in await registry.candidates(POLICY):
+            if any(HARMFUL_RULE in rule.text for rule in candidate.genome.prompt.rubric):
+                yield candidate
+        await asyncio.sleep(LOOK_S)
+
+
+async def compare_with_first(registry: Registry, share: float) -> tuple[str, Holdback | None]:
+    """Freeze, end running canaries, and keep `share` of new conversations on v1.0; (final version, holdback).
+
+    No holdback where v1.0 is still in production: there is nothing to compare.
+    """
+    why = "the demo's closing comparison"
+    now = time.time()
+    await registry.set_state("freeze", {"frozen": True, "who": WHO, "why": why, "at": now})
+    await registry.note(Note(now, POLICY, WHO, "freeze", "everything", {"why": why}))
+    for experiment in await registry.experiments(POLICY, running=True):
+        await registry.close_experiment(experiment.id, "INCONCLUSIVE", {"why": why}, now=now)
+    for candidate in await registry.candidates(POLICY, live=True):
+        if candidate.state == "canary":
+            with contextlib.suppress(ConflictError):
+                await registry.advance(candidate, "expire", who=WHO, reason=why, now=now)
+    version, _ = await production_of(registry, POLICY)
+    if version.label == "v1.0":
+        return version.label, None
+    holdback = Holdback(POLICY, "v1.0", share, f"comparison-{secrets.token_hex(4)}", secrets.token_hex(16), now)
+    await registry.set_holdback(POLICY, holdback)
+    return version.label, holdback
