@@ -1,9 +1,12 @@
 """The spool: frame format, writer, reader. The evolver reads recordings only through it."""
 
+from gateway.recording.conversations import conversations, join
 from gateway.recording.errors import SpoolError
 from gateway.recording.group import GroupCommit
 from gateway.recording.ids import IdSource, id_time
+from gateway.recording.lookup import find
 from gateway.recording.reader import Damage, every, read_frames, tail, writers
+from gateway.recording.redact import Redactor
 from gateway.recording.segments import Position
 from gateway.recording.writer import SpoolWriter, recover
 
@@ -12,10 +15,14 @@ __all__ = [
     "GroupCommit",
     "IdSource",
     "Position",
+    "Redactor",
     "SpoolError",
     "SpoolWriter",
+    "conversations",
     "every",
+    "find",
     "id_time",
+    "join",
     "read_frames",
     "recover",
     "tail",

@@ -68,7 +68,10 @@ class SpoolWriter:
         try:
             recover(directory)
             self._open(_next_segment(directory))
-        except BaseException:
+        except OSError as error:
+            os.close(self._lock)
+            raise _unusable(directory, error) from error
+        except SpoolError:
             os.close(self._lock)
             raise
 
@@ -174,9 +177,7 @@ def _lock(directory: Path) -> int:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise SpoolError(
-            f"{directory}: can't be used ({error.strerror}); set EVOGATE_HOME to a folder of yours"
-        ) from error
+        raise _unusable(directory, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -185,6 +186,10 @@ def _lock(directory: Path) -> int:
             f"{directory}: another process records there; stop it, or give this one an EVOGATE_HOME of its own"
         ) from error
     return descriptor
+
+
+def _unusable(directory: Path, error: OSError) -> SpoolError:
+    return SpoolError(f"{directory}: can't be used ({error.strerror}); set EVOGATE_HOME to a folder of yours")
 
 
 def _next_segment(directory: Path) -> int:
