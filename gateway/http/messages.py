@@ -1,0 +1,172 @@
+"""What an application of the data plane sees: a whole request, and the reply that it fills in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.http import framing
+from gateway.http.framing import Headers
+from policies.errors import ClientError
+
+__all__ = ["App", "Headers", "HttpError", "Reply", "Request"]
+
+
+class HttpError(ClientError):
+    """The bytes are not a request that can be served: answered with `status`, then the connection closes."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(slots=True)
+class Request:
+    """A complete request; `headers` in order and case as received."""
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    body: bytes
+    http_version: str  # "1.0" or "1.1"
+    keep_alive: bool
+    peer: str  # the client's address, without port
+    index: dict[bytes, bytes] = field(default_factory=dict, repr=False)  # lower-case name -> first value
+
+    def get(self, lowercase_name: bytes) -> bytes | None:
+        """The first value of a header."""
+        return self.index.get(lowercase_name)
+
+    @property
+    def path(self) -> bytes:
+        """The target without its query."""
+        return self.target.partition(b"?")[0]
+
+
+class Reply:
+    """The answer to one request: either `send`, or `start`, any number of `write`, and `end` or `abort`.
+
+    Calls after the end, or after the client has gone, change nothing. Knows framing, not sockets: bytes go to `write`,
+    and `finished(reusable)` is called once, when the last of them has been handed over.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_finished",
+        "_left",
+        "_request",
+        "_state",
+        "_write",
+        "keep_alive",
+        "on_gone",
+        "on_pause",
+        "on_resume",
+    )
+
+    def __init__(self, request: Request, write: Callable[[bytes], None], finished: Callable[[bool], None]) -> None:
+        self.keep_alive = request.keep_alive
+        self.on_gone: Callable[[], None] | None = None  # the client hung up before `end`
+        self.on_pause: Callable[[], None] | None = None  # the client's socket is full: stop reading the upstream
+        self.on_resume: Callable[[], None] | None = None
+        self._request = request
+        self._write = write
+        self._finished = finished
+        self._state: Literal["waiting", "started", "ended"] = "waiting"
+        self._chunked = False
+        self._left: int | None = None  # bytes of a declared length not yet written
+
+    @property
+    def started(self) -> bool:
+        """Whether the head has gone out."""
+        return self._state != "waiting"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._state == "ended"
+
+    def send(self, status: int, headers: Headers, body: bytes) -> None:
+        """The whole answer in one write."""
+        if self._state != "waiting":
+            return
+        silent = framing.has_no_body(status)
+        head = framing.response_head(status, headers, length=None if silent else len(body), extra=self._connection())
+        self._write(head if silent or self._request.method == b"HEAD" else head + body)
+        self._end()
+
+    def start(self, status: int, headers: Headers, length: int | None) -> None:
+        """The head. `length` None: chunked, or until the connection closes for an HTTP/1.0 client."""
+        if self._state != "waiting":
+            return
+        self._state = "started"
+        extra = b""
+        if self._request.method == b"HEAD" or framing.has_no_body(status):
+            length = framing.content_length(headers) if length is None else length
+            self._left = -1
+        elif length is not None:
+            self._left = length
+        elif self._request.http_version == "1.1":
+            self._chunked = True
+            extra = b"Transfer-Encoding: chunked\r\n"
+        else:
+            self.keep_alive = False
+        if status == 204:
+            length = None
+        self._write(framing.response_head(status, headers, length=length, extra=extra + self._connection()))
+
+    def write(self, data: bytes) -> None:
+        """A piece of the body, sent at once."""
+        if self._state != "started" or not data:
+            return
+        if self._chunked:
+            self._write(framing.chunk(data))
+        elif self._left is None:
+            self._write(data)
+        elif self._left >= 0:
+            self._write_declared(data)
+
+    def end(self, data: bytes = b"") -> None:
+        """The last piece and the end of the body; a body shorter than declared becomes an `abort`."""
+        if self._state != "started":
+            return
+        if self._chunked:
+            self._write(framing.chunk(data) + framing.LAST_CHUNK)
+        else:
+            self.write(data)
+            if self._left is not None and self._left > 0:
+                self.abort()
+                return
+        self._end()
+
+    def abort(self) -> None:
+        """End without an end: what was written still goes out, and the client can tell that it is not all."""
+        if self._state == "ended":
+            return
+        self._state = "ended"
+        self._finished(False)
+
+    def lose(self) -> None:
+        """For the connection: the client is gone."""
+        if self._state == "ended":
+            return
+        self._state = "ended"
+        if self.on_gone is not None:
+            self.on_gone()
+
+    def _write_declared(self, data: bytes) -> None:
+        assert self._left is not None
+        if len(data) > self._left:
+            raise ValueError(f"the body is {len(data) - self._left} bytes longer than its declared length")
+        self._left -= len(data)
+        self._write(data)
+
+    def _connection(self) -> bytes:
+        if not self.keep_alive:
+            return b"Connection: close\r\n"
+        return b"" if self._request.http_version == "1.1" else b"Connection: keep-alive\r\n"
+
+    def _end(self) -> None:
+        self._state = "ended"
+        self._finished(self.keep_alive)
+
+
+App = Callable[[Request, Reply], None]  # called on the loop when a request is complete; must not block

@@ -1,0 +1,197 @@
+"""Requests out of bytes: strict where leniency would let two parsers disagree (RFC 9112, request smuggling).
+
+1. Any split of the bytes gives the same requests.
+2. Any input gives requests, or requests and then one HttpError; nothing after the error is looked at.
+3. llhttp refuses bad framing itself: conflicting or repeated lengths, length beside chunks, bad chunk sizes, folded
+   lines, bare CR or LF, control characters. Checked here: versions, methods, Host, transfer codings, all sizes.
+4. An offer to upgrade is ignored, as RFC 9110 section 7.8 allows. llhttp stops there, so parsing begins anew behind it.
+"""
+
+import httptools
+
+from config.settings import Limits
+from gateway.http.framing import Headers
+from gateway.http.messages import HttpError, Request
+
+METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+VERSIONS = frozenset({"1.0", "1.1"})
+# Chunk sizes, extensions and trailers may take this much of the wire per byte of body, beyond the size of a head.
+CHUNK_OVERHEAD = 8
+READ_BYTES = 262_144  # the most that one read of the event loop brings
+
+
+class RequestParser:
+    """The parser of one connection."""
+
+    def __init__(self, limits: Limits, peer: str = "") -> None:
+        self.error: HttpError | None = None
+        self.receiving = False  # a request has begun and is not complete
+        self.in_head = False
+        self._limits = limits
+        self._peer = peer
+        self._llhttp = httptools.HttpRequestParser(self)
+        self._ready: list[Request] = []
+        self._request: Request | None = None  # set once its head is complete
+        self._headers: Headers = []
+        self._target = b""
+        self._body: bytes | bytearray = b""
+        self._wire = 0  # bytes of reads that the present head, or chunked body, has taken; rounded down to whole reads
+        self._chunked = False
+        self._expects = False
+        self._last = False  # a request asked to close: bytes behind it are nobody's
+        self._upgrade = False
+        self._resuming = False
+
+    def take_expectation(self) -> bool:
+        """Whether the client waits for `100 Continue` now; says so once per request."""
+        expects, self._expects = self._expects, False
+        return expects and not self._body
+
+    def feed(self, data: bytes) -> list[Request]:
+        """The requests that `data` completes. After `error` is set, nothing more comes."""
+        if self.error is not None or self._last:
+            return []
+        started_before = self.receiving
+        self._parse(data)
+        if started_before and self.receiving and not self._ready:
+            self._wire += len(data)
+            self._check_wire()
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._llhttp.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._resume(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError as error:
+            if self.error is None:  # a fault in a callback, not in the request
+                raise
+            self.error.__cause__ = error.__context__
+        except httptools.HttpParserError as error:
+            if not self._last:
+                self.error = HttpError(400, f"the request is not valid HTTP/1.1: {error}")
+
+    def _resume(self, rest: bytes) -> None:
+        """Go on behind a head that offers an upgrade, with a parser told of the body's framing and nothing else."""
+        assert self._request is not None
+        self._llhttp = httptools.HttpRequestParser(self)
+        framing = b"".join(
+            b"%b: %b\r\n" % (name, value)
+            for name, value in self._request.index.items()
+            if name in {b"content-length", b"transfer-encoding"}
+        )
+        close = b"" if self._request.keep_alive else b"Connection: close\r\n"
+        self._resuming = True
+        self._parse(b"POST / HTTP/1.1\r\n" + framing + close + b"\r\n" + rest)
+
+    def _check_wire(self) -> None:
+        room = self._limits.header_bytes
+        if self._request is None:
+            if self._wire > room:
+                self._refuse(431, f"the head is larger than {room} bytes")
+        elif self._chunked and self._wire > room + READ_BYTES + CHUNK_OVERHEAD * len(self._body):
+            self._refuse(400, "the chunks carry far more framing than data")
+
+    def _refuse(self, status: int, message: str) -> HttpError:
+        self._request = None
+        self.error = HttpError(status, message)
+        return self.error
+
+    # What follows is called by llhttp; an error raised there stops it.
+
+    def on_message_begin(self) -> None:
+        """A request line may follow."""
+        if self._resuming:
+            return
+        self.receiving = self.in_head = True
+        self._request = None
+        self._headers = []
+        self._target = self._body = b""
+        self._wire = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        if not self._resuming:
+            self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; those behind a chunked body are dropped, as RFC 9110 section 6.5.1 recommends."""
+        if self._request is None:
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: everything that can be refused without the body is refused now."""
+        if self._resuming:
+            self._resuming = False
+            return
+        llhttp = self._llhttp
+        size = len(self._target)
+        index: dict[bytes, bytes] = {}
+        for name, value in self._headers:
+            size += len(name) + len(value)
+            index.setdefault(name.lower(), value)
+        method, version = llhttp.get_method(), llhttp.get_http_version()
+        self._check_head(method, version, index, size)
+        self._upgrade = llhttp.should_upgrade()
+        self._chunked = b"transfer-encoding" in index
+        self._expects = b"expect" in index and version == "1.1"
+        self.in_head = False
+        self._wire = 0
+        self._request = Request(
+            method, self._target, self._headers, b"", version, llhttp.should_keep_alive(), self._peer, index
+        )
+
+    def _check_head(self, method: bytes, version: str, index: dict[bytes, bytes], size: int) -> None:
+        if version not in VERSIONS:
+            raise self._refuse(505, f"HTTP/{version} is not spoken here; use HTTP/1.1")
+        if method not in METHODS:
+            raise self._refuse(501, f"the method {method.decode()} is not served here")
+        if size > self._limits.header_bytes:
+            raise self._refuse(431, f"the head is larger than {self._limits.header_bytes} bytes")
+        if len(index) != len(self._headers):
+            self._check_host_is_single()
+        if b"host" not in index and version == "1.1":
+            raise self._refuse(400, "the request has no Host header")
+        coding = index.get(b"transfer-encoding")
+        if coding is not None and coding.strip().lower() != b"chunked":
+            raise self._refuse(501, "the only transfer coding accepted here is chunked")
+        if coding is not None and version == "1.0":
+            raise self._refuse(400, "HTTP/1.0 has no Transfer-Encoding")
+        if b"expect" in index and index[b"expect"].lower() != b"100-continue":
+            raise self._refuse(417, "the only expectation known here is 100-continue")
+        declared = index.get(b"content-length")
+        if declared is not None and int(declared) > self._limits.body_bytes:
+            raise self._refuse(413, self._too_large())
+
+    def _check_host_is_single(self) -> None:
+        if sum(name.lower() == b"host" for name, _ in self._headers) > 1:
+            raise self._refuse(400, "the request has more than one Host header")
+
+    def _too_large(self) -> str:
+        return f"the body is larger than {self._limits.body_bytes} bytes"
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body. One piece is kept as it is; many are gathered in one buffer."""
+        if not self._body:
+            self._body = data
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += data
+        if len(self._body) > self._limits.body_bytes:
+            raise self._refuse(413, self._too_large())
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        request = self._request
+        assert request is not None
+        if self._upgrade:  # llhttp says so behind the head, whatever the body's framing
+            self._upgrade = False
+            return
+        request.body = bytes(self._body)
+        self._expects = False
+        self._last = not request.keep_alive
+        self._request = None
+        self.receiving = self.in_head = False
+        self._ready.append(request)

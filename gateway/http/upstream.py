@@ -1,0 +1,141 @@
+"""The provider's side: a pool of keep-alive connections that decides at once and does its I/O afterwards.
+
+1. A connection carries one call at a time and is reused only after a clean, complete answer. The last one used is
+   taken first, so that the others grow old and close.
+2. A reused connection that closes before the first byte of an answer was stale: the call is sent once more, on a fresh
+   connection. Nothing else is ever sent twice.
+3. A sink hears `on_head`, any number of `on_data`, then `on_end`; or `on_error` at any point, and then nothing more.
+   After `Call.cancel` it hears nothing. None of it happens inside `Pool.call`.
+4. Every call ends within its total timeout, whatever the upstream and the sink do.
+"""
+
+import asyncio
+import ssl
+from urllib.parse import urlsplit
+
+from config.settings import Upstream
+from gateway.http import framing
+from gateway.http.deadlines import deadlines_of
+from gateway.http.errors import UpstreamError
+from gateway.http.framing import Headers
+from gateway.http.upstream_connection import Call, Sink, UpstreamConnection
+from policies.errors import OperatorError
+
+__all__ = ["Call", "Pool", "Sink", "UpstreamError"]
+
+
+class Pool:
+    """Connections to one upstream."""
+
+    def __init__(self, settings: Upstream, loop: asyncio.AbstractEventLoop) -> None:
+        """Read certificates and the address; connects to nobody yet.
+
+        Raises:
+            OperatorError: the certificates can't be read.
+        """
+        url = urlsplit(settings.base_url)
+        secure = url.scheme == "https"
+        self.settings = settings
+        self.deadlines = deadlines_of(loop)
+        self._loop = loop
+        self._host = url.hostname or ""
+        self._port = url.port or (443 if secure else 80)
+        self._authority = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
+        self._ssl = _tls(settings) if secure else None
+        self._connections: set[UpstreamConnection] = set()
+        self._idle: list[UpstreamConnection] = []
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def open(self) -> int:
+        """Connections that are open or being opened."""
+        return len(self._connections)
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for a call."""
+        return len(self._idle)
+
+    def call(self, method: bytes, path: bytes, headers: Headers, body: bytes, sink: Sink) -> Call:
+        """Send a request; `path` is whole, with the base path and the query. `Host` and `Content-Length` are set here.
+
+        Hop-by-hop headers are the caller's to leave out (`framing.end_to_end`).
+        """
+        length = len(body) if body or method in {b"POST", b"PUT", b"PATCH"} else None
+        head = framing.request_head(method, path, self._authority, headers, length=length)
+        deadline = self.deadlines.after(self.settings.total_timeout_s)
+        call = Call(method, head + body, sink, deadline)
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                connection.send(call)
+                return call
+        self.open_for(call)
+        return call
+
+    def close(self) -> None:
+        """Close every connection at once; calls in flight end with an error."""
+        self._closed = True
+        for task in list(self._connecting):
+            task.cancel()
+        for connection in list(self._connections):
+            connection.close()
+
+    # For connections
+
+    def open_for(self, call: Call) -> None:
+        """Give the call a fresh connection, or refuse it where there are as many as allowed."""
+        if self._closed or len(self._connections) >= self.settings.max_connections:
+            reason = "is closed" if self._closed else f"has all its {self.settings.max_connections} connections busy"
+            self._loop.call_soon(call.fail, UpstreamError("overloaded", f"the pool of {self._host} {reason}"))
+            return
+        connection = UpstreamConnection(self)
+        self._connections.add(connection)
+        connection.reserve(call)
+        task = self._loop.create_task(self._connect(connection))
+        self._connecting.add(task)
+        connection.connecting = task
+        task.add_done_callback(self._connecting.discard)
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Its answer was clean and complete: it may serve again."""
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def drop(self, connection: UpstreamConnection) -> None:
+        """It has closed, or is about to."""
+        self._connections.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    async def _connect(self, connection: UpstreamConnection) -> None:
+        where = f"{self._host}:{self._port}"
+        try:
+            await self._loop.create_connection(
+                lambda: connection,
+                self._host,
+                self._port,
+                ssl=self._ssl,
+                server_hostname=self._host if self._ssl else None,
+            )
+        except ssl.SSLError as error:
+            connection.fail(UpstreamError("tls", f"no secure connection to {where}: {error.reason or error}"))
+        except OSError as error:
+            connection.fail(UpstreamError("connect", f"can't connect to {where}: {error.strerror or error}"))
+        except asyncio.CancelledError:
+            connection.fail(UpstreamError("connect", f"connecting to {where} was given up"))
+            raise
+
+
+def _tls(settings: Upstream) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise OperatorError(f"ca_file {settings.ca_file!r} of {settings.base_url} can't be read: {error}") from error
+    if not settings.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
