@@ -1,0 +1,35 @@
+"""Evidence: sequential tests whose guarantees hold however often one looks, as pure O(1) reducers.
+
+`ExperimentEvidence` is the breaker (no harm), `PromotionTest` with `threshold` the way into production, `PairedTest`
+the shadow, `ProviderWatch` the outage that is nobody's fault.
+"""
+
+from policies.evidence.breaker import Verdict, detectable_ratio
+from policies.evidence.decision import Decision
+from policies.evidence.elond import threshold
+from policies.evidence.experiment import ExperimentEvidence
+from policies.evidence.interval import ConfidenceSequence, Interval
+from policies.evidence.ledger import BUCKET_S, FOLDED
+from policies.evidence.noharm import Wealth
+from policies.evidence.promotion import PromotionTest
+from policies.evidence.provider import ProviderState, ProviderWatch
+from policies.evidence.settlement import Settlement
+from policies.evidence.shadow import PairedTest
+
+__all__ = [
+    "BUCKET_S",
+    "FOLDED",
+    "ConfidenceSequence",
+    "Decision",
+    "ExperimentEvidence",
+    "Interval",
+    "PairedTest",
+    "PromotionTest",
+    "ProviderState",
+    "ProviderWatch",
+    "Settlement",
+    "Verdict",
+    "Wealth",
+    "detectable_ratio",
+    "threshold",
+]

@@ -1,0 +1,167 @@
+"""One experiment's evidence: the pure reducer behind the breaker, live in the gateway and again in every replay.
+
+1. A unit enters each channel once, with the propensity of its first assignment in the experiment.
+2. Outcomes are consumed in the order of assignment; a missing one is decided by its deadline (see `settlement`).
+3. Each channel is an e-process of its own; they are combined by averaging. A channel is a row of `CHANNELS`.
+4. Whatever the arm's answer came from, it counts for the arm that was assigned (intention to treat).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policies.evidence.breaker import Run, Verdict, judge
+from policies.evidence.decision import Decision, Frame, describe
+from policies.evidence.ledger import FOLDED, Ledger
+from policies.evidence.settlement import Settlement
+from policies.evidence.view import EXCHANGE_S, Rows, View, fleet
+from policies.outcome import UNION, FailureClass
+
+EXPIRED = "expired"  # the failure of an answer that had not come by its deadline
+_REMEMBERED = 65_536  # units of which at least the last so many are known to have entered
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One kind of harm. `expired` is what silence until the deadline counts as: a failure's name, or None."""
+
+    name: str
+    expired: str | None
+
+
+ANSWER = Channel("answer", EXPIRED)
+JUDGED = Channel("judgement", None)
+CHANNELS = (ANSWER, JUDGED)
+
+
+class _Lane:
+    """A channel at work: its queue and its sums."""
+
+    __slots__ = ("ledger", "settlement")
+
+    def __init__(self, channel: Channel, *, window_s: float, deadline_s: float) -> None:
+        self.settlement = Settlement(deadline_s, expired=channel.expired)
+        self.ledger = Ledger(window_s=window_s, keep_s=window_s + deadline_s + 2 * EXCHANGE_S)
+
+
+class ExperimentEvidence:
+    """The no-harm evidence of one candidate against its control, and the breaker's verdict on it.
+
+    `alpha` bounds the probability of ever rolling back a candidate that does no harm, `ratio` is the literal rule's
+    limit over `window_s` seconds, and `deadline_s` the time after which a missing outcome is decided. `now` and `at`
+    are Unix seconds; a clock that steps back is held still.
+    """
+
+    def __init__(self, experiment_id: str, *, alpha: float, ratio: float, window_s: float, deadline_s: float) -> None:
+        self._frame = Frame(experiment_id, alpha, ratio, window_s)
+        self._deadline_s = deadline_s
+        self._lanes = {c.name: _Lane(c, window_s=window_s, deadline_s=deadline_s) for c in CHANNELS}
+        self._entered: tuple[set[str], set[str]] = (set(), set())  # two generations, so that forgetting is cheap
+        self._classes: dict[str, list[int]] = {}
+        self._run = Run()
+        self._verdict: Verdict = "CLEAR"
+        self._assigned_at = 0.0
+        self._now = 0.0
+
+    def assigned(self, unit: str, *, at: float, challenger: bool, q: float) -> None:
+        """A unit's first assignment; `q` in (0, 1) is the candidate's propensity among candidate and control.
+
+        A unit that has entered before is ignored.
+
+        Raises:
+            ValueError: q is not strictly between 0 and 1.
+        """
+        young, old = self._entered
+        if unit in young or unit in old:
+            return
+        if not 0.0 < q < 1.0:
+            raise ValueError(f"the candidate's propensity must lie strictly between 0 and 1, got {q}")
+        young.add(unit)
+        if len(young) >= _REMEMBERED:
+            self._entered = (set(), young)
+        self._assigned_at = max(self._assigned_at, at)
+        for lane in self._lanes.values():
+            lane.settlement.assigned(unit, self._assigned_at, challenger, q)
+
+    def settled(self, unit: str, failure: str | None, *, now: float) -> None:
+        """The outcome of the unit's first answer; classes outside the union of failures count as none."""
+        self._lanes[ANSWER.name].settlement.settle(unit, failure if failure in UNION else None, now)
+
+    def judged(self, unit: str, bad: bool, *, now: float) -> None:
+        """A judgement of any of the unit's answers; the first one within the deadline counts."""
+        self._lanes[JUDGED.name].settlement.settle(unit, FailureClass.JUDGED_BAD if bad else None, now)
+
+    def advance(self, now: float) -> bool:
+        """Consume what has settled. True where a failure was among it: the only thing that can raise an alarm."""
+        self._now = max(self._now, now)
+        failures = [self._consume(name, lane) for name, lane in self._lanes.items()]
+        return any(failures)
+
+    def _consume(self, name: str, lane: _Lane) -> bool:
+        alarming = False
+        for unit in lane.settlement.ready(self._now):
+            failed = unit.failure is not None
+            lane.ledger.add(unit.at, unit.challenger, unit.q, failed)
+            if name == ANSWER.name:
+                self._run.add(unit.challenger, failed)
+            if unit.failure is not None:
+                self._classes.setdefault(unit.failure, [0, 0])[unit.challenger] += 1
+                alarming = True
+        return alarming
+
+    def decision(self, peers: Sequence[Rows] = (), writers: int = 1) -> Decision:
+        """The verdict at the time of the last `advance`.
+
+        `peers` are the `totals()` of the other writers, `writers` the number of live ones with this one. A worker on
+        its own trips only at writers/alpha, the fleet's sum (behind the watermark) at 1/alpha.
+        """
+        views = [self._alone(writers / self._frame.alpha)]
+        if peers:
+            views.append(self._fleet(peers))
+        runaway = self._run.runaway(views[0].windows[ANSWER.name])
+        self._verdict = judge(self._verdict, (view.reading(self._frame.ratio) for view in views), runaway=runaway)
+        return describe(
+            self._verdict,
+            views,
+            self._frame,
+            now=self._now,
+            writers=writers,
+            run=self._run.length,
+            runaway=runaway,
+            classes=self._classes,
+        )
+
+    def _alone(self, threshold: float) -> View:
+        totals = {name: lane.ledger.total() for name, lane in self._lanes.items()}
+        windows = {name: lane.ledger.window(self._now) for name, lane in self._lanes.items()}
+        return View("alone", threshold, totals, windows)
+
+    def _fleet(self, peers: Sequence[Rows]) -> View:
+        return fleet(
+            [self.totals(), *peers],
+            list(self._lanes),
+            now=self._now,
+            window_s=self._frame.window_s,
+            deadline_s=self._deadline_s,
+            threshold=1.0 / self._frame.alpha,
+        )
+
+    def totals(self, since: float = 0.0) -> dict[int, dict[str, Any]]:
+        """This writer's sums by bucket of assignment time (its start, whole seconds), JSON-able.
+
+        Every row is monotone: publishing it again replaces it. Row `FOLDED` (-1) holds the sums of all buckets up to
+        its `through` (whose own rows no longer count) and each channel's watermark; it is always there. With `since`
+        only buckets that can have changed after that `watermark` are given.
+        """
+        rows: dict[int, dict[str, Any]] = {FOLDED: {"through": {}, "watermark": {}}}
+        for name, lane in self._lanes.items():
+            rows[FOLDED][name] = lane.ledger.folded.to_dict()
+            rows[FOLDED]["through"][name] = lane.ledger.through
+            rows[FOLDED]["watermark"][name] = lane.settlement.watermark(self._now)
+            for bucket, wealth in lane.ledger.since(since):
+                rows.setdefault(bucket, {})[name] = wealth.to_dict()
+        return rows
+
+    def watermark(self, now: float) -> float:
+        """Every unit assigned before this time has been consumed in every channel."""
+        return min(lane.settlement.watermark(now) for lane in self._lanes.values())

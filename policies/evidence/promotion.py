@@ -1,0 +1,75 @@
+"""The promotion test: better on reward by `min_gain`, and not worse on failures, latency and cost.
+
+Four e-values, and the smallest of them is the evidence for "all four hold": it is an e-value for each of the ways in
+which the claim can be wrong. It is held against `elond.threshold`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from policies.evidence.comparison import Comparison
+from policies.evidence.interval import Interval
+
+_METRICS = ("reward", "failure", "latency", "cost")
+
+
+class PromotionTest:
+    """O(1) state. Margins are shares of the unit interval: what a non-inferior candidate may be worse by."""
+
+    def __init__(self, *, min_gain: float, failure_margin: float, latency_margin: float, cost_margin: float) -> None:
+        deltas = (min_gain, -failure_margin, -latency_margin, -cost_margin)
+        self._comparisons = {name: Comparison(delta) for name, delta in zip(_METRICS, deltas, strict=True)}
+        self.units = [0, 0]  # production's, candidate's
+
+    def add(
+        self,
+        challenger: bool,
+        q: float,
+        *,
+        reward: float,
+        failed: bool,
+        latency_share: float,
+        cost_share: float,
+        intent: str = "",
+    ) -> None:
+        """One unit, in the order of assignment, its reward frozen at the deadline.
+
+        `q` in (0, 1) is the candidate's propensity (among candidate and control) at the unit's assignment, `reward`
+        in [0, 1], `latency_share` and `cost_share` shares of the policy's fixed budgets; anything above 1 counts as 1.
+        """
+        self.units[challenger] += 1
+        better = (reward, 1.0 - failed, 1.0 - latency_share, 1.0 - cost_share)
+        for comparison, value in zip(self._comparisons.values(), better, strict=True):
+            comparison.add(challenger, q, min(max(value, 0.0), 1.0), intent)
+
+    @property
+    def e_values(self) -> dict[str, float]:
+        """Evidence against "no better than allowed", by metric."""
+        return {name: comparison.e_value for name, comparison in self._comparisons.items()}
+
+    @property
+    def e_value(self) -> float:
+        """The smallest of the four."""
+        return min(self.e_values.values())
+
+    def intervals(self) -> dict[str, Interval]:
+        """Candidate minus production by metric, in its own direction; 95 %, valid at all times. Empty at first."""
+        intervals = {name: comparison.interval() for name, comparison in self._comparisons.items()}
+        return {
+            name: span if name == "reward" else Interval(-span.high, -span.estimate, -span.low)
+            for name, span in intervals.items()
+            if span is not None
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole state, JSON-able."""
+        comparisons = {name: comparison.to_dict() for name, comparison in self._comparisons.items()}
+        return {"units": list(self.units), "comparisons": comparisons}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        test = cls(min_gain=0.0, failure_margin=0.0, latency_margin=0.0, cost_margin=0.0)
+        test.units = list(data["units"])
+        test._comparisons = {name: Comparison.from_dict(data["comparisons"][name]) for name in _METRICS}
+        return test
