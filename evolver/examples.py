@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# Failure classes that say nothing about the genome (policies.outcome: the classes outside its union).
-BLAMELESS = frozenset({"client_gone", "auth", "rate_limited"})
+from policies.outcome import OUTSIDE
+
 BAD_SCORE = 0.5
 
 
@@ -45,7 +45,7 @@ class Example:
         messages = self.body.get("messages")
         for message in reversed(messages if isinstance(messages, list) else []):
             if isinstance(message, dict) and message.get("role") == "user":
-                return "\n".join(_texts(message.get("content")))
+                return "\n".join(texts_of(message.get("content")))
         return ""
 
     @property
@@ -57,7 +57,7 @@ class Example:
     @property
     def failed(self) -> bool:
         """A failure that counts against the genome."""
-        return self.failure is not None and self.failure not in BLAMELESS
+        return self.failure is not None and self.failure not in OUTSIDE
 
     @property
     def bad(self) -> bool:
@@ -70,7 +70,8 @@ class Example:
         return not self.bad and self.failure is None and self.score is not None and self.score >= 1.0
 
 
-def _texts(content: Any) -> Iterator[str]:
+def texts_of(content: Any) -> Iterator[str]:
+    """The text parts of a message's content, which is a string or a list of parts."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, list):

@@ -1,0 +1,50 @@
+"""What a station may look at and use during one round of the daemon."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from config.settings import Mode, Policy, Settings
+from evolver.provider import Provider, model_key_of
+from evolver.store import Store
+from evolver.webhook import Webhook
+from policies.genome import Genome
+from policies.registry.port import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One round: the world as handles, the time as a value."""
+
+    settings: Settings
+    registry: Registry
+    store: Store
+    provider: Provider
+    webhook: Webhook
+    home: Path
+    now: float
+    rng: Random
+    suspects: frozenset[str] = frozenset()  # candidates whose promotion rests while the breaker suspects them
+
+    def policy(self, name: str) -> Policy | None:
+        """The policy's settings; None where it has left the configuration."""
+        return self.settings.policies.get(name)
+
+    def mode(self, name: str) -> Mode:
+        """How the policy may change; a policy that left the configuration changes no more."""
+        policy = self.policy(name)
+        return policy.mode if policy else "observe"
+
+    def usable(self, *genomes: Genome) -> bool:
+        """True where every genome's model can be called with the operator's means."""
+        keys = (model_key_of(self.settings, genome, {}) for genome in genomes)
+        return all(self.provider.usable(key) for key in keys)
+
+
+NO_KEY = "waits: replay, judge and reflection need an operator's key; set `api_key` of its upstream"
+
+
+def short(values: dict[str, Any]) -> dict[str, Any]:
+    """Measured values with floats rounded to six digits, as they are stored."""
+    return {key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()}

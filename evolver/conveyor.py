@@ -1,0 +1,59 @@
+"""One round over all live candidates: ask the stations, carry their moves out."""
+
+import logging
+
+from evolver.context import Context
+from evolver.stations import Line, Move
+from policies.errors import ConflictError, EvoGateError
+from policies.registry.values import Candidate
+
+log = logging.getLogger(__name__)
+
+
+async def step_all(stations: Line, context: Context) -> int:
+    """Move whatever can move; the number of candidates that did. One candidate's trouble never stops the others."""
+    troubled = await _troubled(context)
+    moved = 0
+    for candidate in await context.registry.candidates(live=True):
+        if candidate.policy in troubled:
+            continue
+        try:
+            moved += await _step(stations, candidate, context)
+        except ConflictError as error:
+            log.info("candidate %s: changed meanwhile, looked at again in the next round (%s)", candidate.id, error)
+        except EvoGateError as error:
+            log.warning("candidate %s: %s", candidate.id, error)
+    return moved
+
+
+async def _troubled(context: Context) -> set[str]:
+    """Policies whose provider is out: what is measured now says nothing, so learning rests."""
+    return {i.policy for i in await context.registry.incidents() if i.kind == "PROVIDER" and i.resolved_at is None}
+
+
+async def _step(stations: Line, candidate: Candidate, context: Context) -> bool:
+    for station in stations.get(candidate.state, ()):
+        move = await station.step(candidate, context)
+        if move is not None:
+            await carry_out(move, candidate, context)
+            return move.event is not None
+    return False
+
+
+async def carry_out(move: Move, candidate: Candidate, context: Context) -> Candidate:
+    """Write a move to the registry.
+
+    Raises:
+        ConflictError: the candidate has changed since it was read.
+    """
+    if move.event is not None:
+        log.info("candidate %s (%s): %s", candidate.id, candidate.policy, move.reason)
+    return await context.registry.advance(
+        candidate,
+        move.event,
+        who="evolver",
+        reason=move.reason,
+        now=context.now,
+        station=move.station,
+        measured=move.measured or None,
+    )

@@ -1,0 +1,129 @@
+"""Pairwise judgements: could the candidate's answer replace production's?
+
+A win or a tie counts 1, a loss 0, orders that contradict each other one half; answers that are equal after
+normalisation count 1 without a call. The judge sees neither which answer is whose nor the system text.
+"""
+
+import asyncio
+import html
+from collections.abc import Callable, Coroutine
+from functools import cache
+from importlib.resources import files
+from math import log
+from typing import Any, Literal, get_args
+
+import json_repair
+
+from evolver.agreement import normalise
+from evolver.examples import texts_of
+from evolver.provider import Completion
+from evolver.store.reads import Texts
+
+PROMPT = "pairwise_v1"
+MAX_CHARS = 12_000  # of the conversation and of each answer: recorded text is bounded wherever a model reads it
+Winner = Literal["A", "B", "tie"]
+WINNERS: tuple[Winner, ...] = get_args(Winner)
+Complete = Callable[[str, dict[str, Any]], Coroutine[Any, Any, Completion]]
+
+
+class JudgeError(Exception):
+    """The judge gave no usable verdict: no promotion follows from it."""
+
+
+@cache
+def instructions(name: str = PROMPT) -> str:
+    """The versioned system text."""
+    return files("evolver.judge").joinpath("prompts", f"{name}.txt").read_text(encoding="utf-8").strip()
+
+
+async def judge(pair: Texts, complete: Complete, model_key: str) -> float:
+    """The score of one pair: 1, 0.5 or 0.
+
+    Raises:
+        JudgeError: the judge did not answer, or not as asked.
+    """
+    production, candidate = answer_of(pair.production), answer_of(pair.candidate)
+    if normalise(production) == normalise(candidate):
+        return 1.0
+    conversation = conversation_of(pair.body)
+    first, second = await asyncio.gather(
+        _ask(complete, model_key, conversation, production, candidate),
+        _ask(complete, model_key, conversation, candidate, production),
+    )
+    return (float(first != "A") + float(second != "B")) / 2
+
+
+async def _ask(complete: Complete, model_key: str, conversation: str, a: str, b: str) -> Winner:
+    parts = {"request": conversation, "answer_a": a, "answer_b": b}
+    data = "\n".join(f"<{tag}>{html.escape(text[:MAX_CHARS], quote=False)}</{tag}>" for tag, text in parts.items())
+    messages = [{"role": "system", "content": instructions()}, {"role": "user", "content": data}]
+    completion = await complete(model_key, {"messages": messages, "temperature": 0.0})
+    if completion.error is not None or completion.answer is None:
+        raise JudgeError(f"the judge did not answer: {completion.error}")
+    return winner_of(completion.answer.text)
+
+
+def winner_of(text: str) -> Winner:
+    """The verdict in a judge's reply.
+
+    Raises:
+        JudgeError: it holds none.
+    """
+    value = json_repair.loads(text)
+    named = value.get("winner") if isinstance(value, dict) else None
+    winner = next((known for known in WINNERS if known == named), None)
+    if winner is None:
+        raise JudgeError(f"the judge's reply names no winner: {text[:200]!r}")
+    return winner
+
+
+def conversation_of(body: dict[str, Any]) -> str:
+    """The request as the person put it: every message but the system text."""
+    messages = body.get("messages")
+    spoken = [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
+    return "\n\n".join(
+        f"{m.get('role')}: {' '.join(texts_of(m.get('content')))}"
+        for m in spoken
+        if m.get("role") not in ("system", "developer")
+    )
+
+
+def answer_of(answer: dict[str, Any]) -> str:
+    """An answer as words: its text, and its tool calls as JSON."""
+    calls = "\n".join(f"{c.get('name')}({c.get('arguments')})" for c in answer.get("tool_calls") or ())
+    return "\n".join(part for part in (answer.get("text") or "", calls) if part)
+
+
+def bounds(mean: float, n: int, alpha: float) -> tuple[float, float]:
+    """One-sided bounds, each at level `alpha`, of the mean of `n` independent scores in [0, 1].
+
+    Inverts Hoeffding's inequality in its relative-entropy form: P(mean of n >= p + t) <= exp(-n KL(p + t, p)); it
+    needs no assumption on the scores but their range (Hoeffding 1963, theorem 1).
+    """
+    if n == 0:
+        return 0.0, 1.0
+    limit = log(1 / alpha) / n
+    return _edge(mean, 0.0, limit), _edge(mean, 1.0, limit)
+
+
+def _edge(mean: float, end: float, limit: float) -> float:
+    """The point between `mean` and `end` at which the divergence from `mean` reaches `limit`, by bisection."""
+    near, far = mean, end
+    for _ in range(50):
+        middle = (near + far) / 2
+        if _divergence(mean, middle) <= limit:
+            near = middle
+        else:
+            far = middle
+    return near
+
+
+def _divergence(q: float, p: float) -> float:
+    """KL(Bernoulli(q) || Bernoulli(p))."""
+    total = 0.0
+    for a, b in ((q, p), (1 - q, 1 - p)):
+        if a > 0:
+            if b <= 0:
+                return float("inf")
+            total += a * log(a / b)
+    return total

@@ -1,0 +1,121 @@
+"""Replay: what a genome would answer to recorded requests, measured as the gateway measures its own answers."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from config.settings import Policy, Settings
+from evolver.agreement import agreement
+from evolver.examples import Example
+from evolver.provider import Completion, Provider, model_key_of, target
+from policies.fitness import Gates, Weights, resolve, reward
+from policies.genome import Genome
+from policies.outcome import Observed, classify
+from policies.render import Renderer
+from policies.validators import Validators
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One recorded request answered afresh."""
+
+    id: str
+    measured: bool  # False where the upstream was down: nothing is known then
+    failure: str | None
+    reward: float | None
+    validators: dict[str, float]
+    latency_ms: float
+    cost_usd: float
+    completion: Completion
+
+
+def weights_of(policy: Policy) -> Weights:
+    """The policy's reward weights with every `auto` resolved against its budgets."""
+    weights = policy.reward.weights
+    return resolve(
+        latency=weights.latency,
+        tokens=weights.tokens,
+        repairs=weights.repairs,
+        cost=weights.cost,
+        p95_ms=policy.budgets.p95_ms,
+        usd=policy.budgets.usd_per_request,
+    )
+
+
+def gates_of(policy: Policy) -> Gates:
+    """The least values of validators, as fitness takes them."""
+    return Gates(validator_score=policy.reward.gates.validator_score, accuracy=policy.reward.gates.accuracy)
+
+
+def validators_of(policy: Policy) -> Validators:
+    """The policy's validators, compiled."""
+    return Validators([v if isinstance(v, str) else ("regex", v.regex) for v in policy.validators])
+
+
+class Replay:
+    """Renders genomes into recorded requests of one policy and measures the answers."""
+
+    def __init__(self, settings: Settings, policy: Policy, provider: Provider) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._provider = provider
+        self._validators = validators_of(policy)
+        self._weights = weights_of(policy)
+        self._gates = gates_of(policy)
+
+    async def run(self, genome: Genome, examples: Sequence[Example]) -> list[Replayed]:
+        """One answer for each example, in their order."""
+        renderers: dict[str | None, Renderer] = {}
+        return list(await asyncio.gather(*(self._one(genome, example, renderers) for example in examples)))
+
+    def render(self, genome: Genome, body: dict[str, Any], renderers: dict[str | None, Renderer]) -> bytes:
+        """What would go up for `body`, never streamed."""
+        key = model_key_of(self._settings, genome, body)
+        if key not in renderers:
+            wanted = target(self._settings, key) if key is not None else None
+            renderers[key] = Renderer(genome, wanted, self._policy.client_wins)
+        unstreamed = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
+        return renderers[key].render(unstreamed)
+
+    async def _one(self, genome: Genome, example: Example, renderers: dict[str | None, Renderer]) -> Replayed:
+        rendered = self.render(genome, example.body, renderers)
+        key = model_key_of(self._settings, genome, example.body)
+        return self._measure(example, rendered, await self._provider.send(rendered, key))
+
+    def _measure(self, example: Example, rendered: bytes, completion: Completion) -> Replayed:
+        answer = completion.answer
+        valid = self._validators.run(orjson.loads(rendered), answer) if answer is not None else {}
+        budgets = self._policy.budgets
+        observed = Observed(
+            status=completion.status,
+            transport_error=completion.error if completion.status == 0 else None,
+            answer=answer,
+            latency_ms=completion.latency_ms,
+            cost_usd=completion.cost_usd,
+            validators=valid,
+        )
+        failure, _ = classify(observed, p95_ms=budgets.p95_ms, usd_per_request=budgets.usd_per_request)
+        worth = reward(
+            failure=failure,
+            validators=valid,
+            score=agreement(example, answer) if answer is not None else None,
+            latency_ms=completion.latency_ms,
+            output_tokens=answer.output_tokens if answer else 0,
+            repairs=0,
+            cost_usd=completion.cost_usd,
+            weights=self._weights,
+            gates=self._gates,
+        )
+        return Replayed(
+            id=example.id,
+            measured=not completion.down,
+            failure=str(failure) if failure else None,
+            reward=worth.value if worth else None,
+            validators=valid,
+            latency_ms=completion.latency_ms,
+            cost_usd=completion.cost_usd,
+            completion=completion,
+        )

@@ -1,0 +1,162 @@
+"""The gates: syntax, scope and regression. Each takes measured values with the ids of the samples behind them.
+
+A gate without a value fails. An upstream that is down gives no value and no verdict: the candidate waits.
+"""
+
+from dataclasses import asdict, dataclass, field
+from math import comb
+from typing import Any
+
+import orjson
+
+from evolver.context import Context
+from evolver.examples import Example
+from evolver.proposals.lint import scope_check
+from evolver.replay import Replay, Replayed
+from evolver.stations.base import Move, UpstreamDownError, wait
+from policies.errors import EvoGateError
+from policies.genome import Genome
+from policies.registry.operations import find_version
+from policies.registry.values import Candidate
+from policies.render import lint
+
+SHAPES = 50  # distinct request shapes that are rendered
+RECENT = 500  # newest requests in which shapes and successes are looked for
+SIGNIFICANCE = 0.05
+UNTOUCHED = ("tools", "tool_choice", "response_format")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate's result: the measured value, whether it is good enough, the samples, and what is wrong."""
+
+    value: float | None
+    good: bool
+    samples: list[str] = field(default_factory=list)
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Measured, and good enough."""
+        return self.value is not None and self.good
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored."""
+        return asdict(self) | {"passed": self.passed}
+
+
+class Gates:
+    """proposed -> gated: all three; without an operator's key the regression gate is left to `Admission`."""
+
+    async def step(self, candidate: Candidate, context: Context) -> Move | None:
+        """Measure, then pass or fail."""
+        policy = context.policy(candidate.policy)
+        if policy is None:
+            return wait(candidate, "waits: its policy is not in the configuration")
+        examples = await context.store.examples(candidate.policy, limit=RECENT)
+        if not examples:
+            return wait(candidate, "waits for recorded requests to be checked against")
+        base = (await find_version(context.registry, candidate.policy, candidate.base)).genome
+        replay = Replay(context.settings, policy, context.provider)
+        gates = {
+            "syntax": syntax(replay, candidate.genome, examples),
+            "scope": scope(base, candidate),
+        }
+        if all(gate.passed for gate in gates.values()) and context.usable(base, candidate.genome):
+            try:
+                gates["regression"] = await regression(candidate, examples, context)
+            except UpstreamDownError as error:
+                return wait(candidate, f"waits: {error}")
+        return verdict(gates)
+
+
+def verdict(gates: dict[str, Gate]) -> Move:
+    """Pass where every gate did; else fail, naming those that did not."""
+    measured = {name: gate.to_json() for name, gate in gates.items()}
+    failed = [name for name, gate in gates.items() if not gate.passed]
+    if failed:
+        why = "; ".join(f"{name}: {_problem(gates[name])}" for name in failed)
+        return Move("fail", f"failed its gates ({why})", "gates", measured)
+    return Move("pass", f"passed its gates: {', '.join(gates)}", "gates", measured)
+
+
+def _problem(gate: Gate) -> str:
+    if gate.value is None:
+        return "no value could be measured"
+    return str(gate.detail.get("problems") or gate.detail)
+
+
+def syntax(replay: Replay, genome: Genome, examples: list[Example]) -> Gate:
+    """Renders for every recorded request shape; the value is the share that rendered well."""
+    shapes = {_shape(example.body): example for example in reversed(examples)}
+    chosen = list(shapes.values())[:SHAPES]
+    problems = {e.id: problem for e in chosen if (problem := _render_problem(replay, genome, e.body))}
+    value = 1.0 - len(problems) / len(chosen) if chosen else None
+    return Gate(value, not problems, [e.id for e in chosen], {"problems": problems} if problems else {})
+
+
+def _shape(body: dict[str, Any]) -> str:
+    """What distinguishes requests to a renderer: the fields present, the roles and the kinds of content."""
+    messages = body.get("messages")
+    roles = [(m.get("role"), type(m.get("content")).__name__) for m in messages] if isinstance(messages, list) else []
+    return orjson.dumps([sorted(body), roles]).decode()
+
+
+def _render_problem(replay: Replay, genome: Genome, body: dict[str, Any]) -> str | None:
+    try:
+        sent = orjson.loads(replay.render(genome, body, {}))
+    except (EvoGateError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return f"{type(error).__name__}: {error}"
+    if not isinstance(sent, dict) or not sent.get("messages"):
+        return "no messages are left"
+    changed = [name for name in UNTOUCHED if sent.get(name) != body.get(name)]
+    return f"{', '.join(changed)} must stay as the client sent it" if changed else None
+
+
+def scope(base: Genome, candidate: Candidate) -> Gate:
+    """Touches only its layer, within bounds, and carries nothing that policy forbids; the value counts problems."""
+    problems = [*scope_check(base, candidate.genome, candidate.layer), *lint(candidate.genome)]
+    return Gate(float(len(problems)), not problems, [], {"problems": problems} if problems else {})
+
+
+async def regression(candidate: Candidate, examples: list[Example], context: Context) -> Gate:
+    """Recent successes answered afresh by production and candidate: significantly more failures don't pass.
+
+    The two are compared with each other, not with the recording, so that a provider's bad day blames nobody; by an
+    exact sign test on the requests where only one of them failed.
+
+    Raises:
+        UpstreamDownError: the provider does not answer.
+    """
+    policy = context.policy(candidate.policy)
+    assert policy is not None
+    successes = [example for example in examples if example.failure is None and not example.bad]
+    chosen = context.rng.sample(successes, min(len(successes), context.settings.evolver.regression_sample))
+    base = (await find_version(context.registry, candidate.policy, candidate.base)).genome
+    replay = Replay(context.settings, policy, context.provider)
+    production = await replay.run(base, chosen)
+    if chosen and not any(one.measured for one in production):
+        raise UpstreamDownError(f"the upstream does not answer ({production[0].completion.error})")
+    return compare(production, await replay.run(candidate.genome, chosen))
+
+
+def compare(production: list[Replayed], candidate: list[Replayed]) -> Gate:
+    """The regression gate's decision; the value is the sign test's p, small where the candidate fails more."""
+    # A candidate's own transport failures count: its model may be the one that is down.
+    pairs = [(p, c) for p, c in zip(production, candidate, strict=True) if p.measured]
+    worse = sum(c.failure is not None and p.failure is None for p, c in pairs)
+    better = sum(p.failure is not None and c.failure is None for p, c in pairs)
+    p_value = sign_test(worse, better) if pairs else None
+    detail = {
+        "pairs": len(pairs),
+        "production_failures": sum(p.failure is not None for p, _ in pairs),
+        "candidate_failures": sum(c.failure is not None for _, c in pairs),
+        "failures": sorted({c.failure for _, c in pairs if c.failure is not None}),
+    }
+    return Gate(p_value, p_value is not None and p_value >= SIGNIFICANCE, [p.id for p, _ in pairs], detail)
+
+
+def sign_test(worse: int, better: int) -> float:
+    """P(at least `worse` of `worse + better` fair coin flips): one-sided, exact."""
+    n = worse + better
+    return float(sum(comb(n, k) for k in range(worse, n + 1)) / 2**n)

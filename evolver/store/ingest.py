@@ -1,0 +1,66 @@
+"""Spool -> rows, exactly once.
+
+1. A batch's rows and the offset behind its last frame are written in one transaction; a kill between two batches
+   loses nothing and repeats nothing.
+2. A frame that can't be understood is counted and passed over: one bad frame never stops the rest.
+3. Rows are keyed by what they are about, so that a frame that was itself written twice is still one row.
+"""
+
+import sqlite3
+from collections import defaultdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from evolver.store.queries import queries
+from evolver.store.rows import rows
+from gateway.recording import Position, read_frames
+
+BATCH = 2_000
+# A failure's learning looks its assignment up, so assignments come first.
+_ORDER = ("assignment", "outcome", "feedback", "mark", "shadow", "learning_of_signal", "learning_of_failure")
+
+
+def ingest(connection: sqlite3.Connection, spool: Path, *, batches: int = 50) -> int:
+    """Read what is new of every writer, at most `batches` batches each; the number of frames read."""
+    if not spool.is_dir():
+        return 0
+    return sum(_ingest_writer(connection, writer, batches) for writer in sorted(spool.iterdir()) if writer.is_dir())
+
+
+def _ingest_writer(connection: sqlite3.Connection, directory: Path, batches: int) -> int:
+    statements = queries("ingest")
+    row = connection.execute(statements["offset"], (directory.name,)).fetchone()
+    position = Position(row[0], row[1]) if row else None
+    frames = read_frames(directory, position)
+    total = 0
+    for _ in range(batches):
+        batch = list(islice(frames, BATCH))
+        if not batch:
+            break
+        position = _store(connection, directory.name, position or Position(batch[0][0].segment, 0), batch)
+        total += len(batch)
+    return total
+
+
+def _store(
+    connection: sqlite3.Connection, writer: str, start: Position, batch: list[tuple[Position, dict[str, Any]]]
+) -> Position:
+    """One transaction: the batch's rows, and the offset behind it."""
+    statements = queries("ingest")
+    grouped: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    unknown = 0
+    before = start
+    for after, payload in batch:
+        found = rows(payload, (writer, before.segment, before.offset))
+        unknown += found is None
+        for name, values in found or ():
+            grouped[name].append(values)
+        before = after
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for name in _ORDER:
+            if name in grouped:
+                connection.executemany(statements[name], grouped[name])
+        connection.execute(statements["move_offset"], (writer, before.segment, before.offset, len(batch), unknown))
+    return before

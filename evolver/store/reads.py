@@ -1,0 +1,188 @@
+"""The questions asked of the database, each bounded by a limit. Bodies come from the spool, by reference."""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from evolver.examples import Example
+from evolver.store.queries import queries
+from gateway.recording import Position, read_frames
+from gateway.recording.segments import SegmentReader
+
+ONE_FRAME_BYTES = 8_192  # most frames fit; a longer one is read again at its size
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit of an experiment as it stood at its deadline."""
+
+    id: str
+    at: float
+    arm: str
+    intent: str
+    arms: tuple[tuple[str, float], ...]  # (content hash, propensity) of every eligible arm
+    missing: bool  # no outcome by the deadline
+    failure: str | None
+    validators: dict[str, float]
+    latency_ms: float
+    cost_usd: float
+    output_tokens: int
+    repairs: int
+    reward: float | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A candidate's shadow answer beside production's, by measured values."""
+
+    number: int  # the order of arrival
+    id: str
+    at: float
+    missing: bool  # production's outcome is not here (yet)
+    failures: tuple[str | None, str | None]  # production's, candidate's; the others likewise
+    rewards: tuple[float | None, float | None]
+    latencies_ms: tuple[float, float]
+    costs_usd: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The same pair as words, for the judge."""
+
+    number: int
+    id: str
+    body: dict[str, Any]
+    production: dict[str, Any]
+    candidate: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one writer's spool is read."""
+
+    writer: str
+    segment: int
+    offset: int
+    records: int
+    unknown: int
+
+
+def examples(db: sqlite3.Connection, spool: Path, *, policy: str, since: float, limit: int) -> list[Example]:
+    """The newest requests with an outcome and a recorded body, newest first."""
+    parameters = {"policy": policy, "since": since, "limit": limit}
+    found = (_example(row, spool) for row in db.execute(queries("reads")["examples"], parameters))
+    return [example for example in found if example is not None]
+
+
+def _example(row: sqlite3.Row, spool: Path) -> Example | None:
+    assignment = frame_at(spool, row["writer"], row["segment"], row["offset"])
+    outcome = frame_at(spool, row["o_writer"], row["o_segment"], row["o_offset"])
+    if assignment is None or outcome is None or not isinstance(assignment.get("body"), dict):
+        return None
+    answer = outcome.get("answer")
+    taken = ("id", "at", "policy", "unit", "turn", "arm", "version", "intent", "model", "failure", "detail", "reward")
+    also = ("score", "correction", "first_byte_ms", "cost_usd", "input_tokens", "output_tokens", "repairs")
+    return Example(
+        **{name: row[name] for name in (*taken, *also)},
+        stream=bool(row["stream"]),
+        corrected=bool(row["corrected"]),
+        retried=bool(row["retried"]),
+        latency_ms=row["last_byte_ms"],
+        body=assignment["body"],
+        answer=answer if isinstance(answer, dict) else None,
+    )
+
+
+def frame_at(spool: Path, writer: str, segment: int, offset: int) -> dict[str, Any] | None:
+    """The first payload from there on; None where its segment is retired."""
+    for _, payload in SegmentReader(spool / writer, segment, offset, chunk_bytes=ONE_FRAME_BYTES):
+        return _object(payload)
+    # The place may be the end of one segment, which is the beginning of the next.
+    for _, found in read_frames(spool / writer, Position(segment, offset)):
+        return found
+    return None
+
+
+def _object(payload: bytes) -> dict[str, Any] | None:
+    value = orjson.loads(payload)
+    return value if isinstance(value, dict) else None
+
+
+def units(
+    db: sqlite3.Connection, *, experiment: str, deadline_s: float, until: float, after: tuple[float, str], limit: int
+) -> list[Unit]:
+    """Units in the order of assignment, from behind `after` (time, id) to `until`, as at their deadlines."""
+    parameters = {"experiment": experiment, "deadline": deadline_s, "until": until, "limit": limit}
+    parameters |= {"after_at": after[0], "after_id": after[1]}
+    return [_unit(row) for row in db.execute(queries("reads")["units"], parameters)]
+
+
+def _unit(row: sqlite3.Row) -> Unit:
+    return Unit(
+        id=row["id"],
+        at=row["at"],
+        arm=row["arm"],
+        intent=row["intent"],
+        arms=tuple((arm, share) for arm, share in orjson.loads(row["arms"] or "[]")),
+        missing=bool(row["missing"]),
+        failure=row["failure"],
+        validators=orjson.loads(row["validators"] or "{}"),
+        latency_ms=row["last_byte_ms"] or 0.0,
+        cost_usd=row["cost_usd"] or 0.0,
+        output_tokens=row["output_tokens"] or 0,
+        repairs=row["repairs"] or 0,
+        reward=row["reward"],
+        score=row["score"],
+    )
+
+
+def pairs(db: sqlite3.Connection, *, candidate: str, after: int, limit: int) -> list[Pair]:
+    """Shadow answers in the order of arrival, from behind row `after`."""
+    parameters = {"candidate": candidate, "after": after, "limit": limit}
+    return [
+        Pair(
+            number=row["number"],
+            id=row["id"],
+            at=row["at"],
+            missing=bool(row["missing"]),
+            failures=(row["failure"], row["s_failure"]),
+            rewards=(row["reward"], row["s_reward"]),
+            latencies_ms=(row["last_byte_ms"] or 0.0, row["s_ms"]),
+            costs_usd=(row["cost_usd"] or 0.0, row["s_usd"]),
+        )
+        for row in db.execute(queries("reads")["pairs"], parameters)
+    ]
+
+
+def texts(db: sqlite3.Connection, spool: Path, *, candidate: str, after: int, limit: int) -> list[Texts]:
+    """Pairs in which both answered, as words."""
+    found = []
+    for row in db.execute(queries("reads")["texts"], {"candidate": candidate, "after": after, "limit": limit}):
+        request = frame_at(spool, row["writer"], row["segment"], row["offset"]) or {}
+        outcome = frame_at(spool, row["o_writer"], row["o_segment"], row["o_offset"]) or {}
+        shadow = frame_at(spool, row["s_writer"], row["s_segment"], row["s_offset"]) or {}
+        body, answer, other = request.get("body"), outcome.get("answer"), shadow.get("data", {}).get("answer")
+        if isinstance(body, dict) and isinstance(answer, dict) and isinstance(other, dict):
+            found.append(Texts(row["number"], row["id"], body, answer, other))
+    return found
+
+
+def learnings(db: sqlite3.Connection, *, policy: str, since: float) -> int:
+    """Distinct units learnt from since that time."""
+    return int(db.execute(queries("reads")["learnings"], (policy, since)).fetchone()[0])
+
+
+def performance(db: sqlite3.Connection, *, policy: str, since: float, limit: int) -> tuple[float | None, int]:
+    """Mean reward (0..1) of production's newest outcomes, and how many they are."""
+    parameters = {"policy": policy, "since": since, "limit": limit}
+    mean, count = db.execute(queries("reads")["performance"], parameters).fetchone()
+    return mean, int(count)
+
+
+def progress(db: sqlite3.Connection) -> list[Progress]:
+    """Every writer's offset."""
+    return [Progress(*row) for row in db.execute(queries("reads")["progress"])]

@@ -1,0 +1,97 @@
+-- The analysis database: what the spool says, as rows. Bodies stay in the spool; rows hold where they are.
+-- Times are Unix seconds, durations milliseconds, costs US dollars.
+
+CREATE TABLE IF NOT EXISTS offsets (
+    writer TEXT PRIMARY KEY,
+    segment INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    records INTEGER NOT NULL,
+    unknown INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS assignments (
+    id TEXT PRIMARY KEY,
+    at REAL NOT NULL,
+    writer TEXT NOT NULL,
+    segment INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    arm TEXT NOT NULL,
+    arms TEXT,              -- JSON pairs (arm, propensity), kept where the unit counts in an experiment
+    role TEXT NOT NULL,
+    version TEXT NOT NULL,
+    candidate TEXT,
+    experiment TEXT,
+    first INTEGER NOT NULL,
+    intent TEXT NOT NULL,
+    model TEXT NOT NULL,
+    stream INTEGER NOT NULL,
+    has_body INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS assignments_recent ON assignments (policy, at);
+CREATE INDEX IF NOT EXISTS assignments_evidence ON assignments (experiment, at, id) WHERE first;
+
+CREATE TABLE IF NOT EXISTS outcomes (
+    id TEXT PRIMARY KEY,
+    at REAL NOT NULL,
+    writer TEXT NOT NULL,
+    segment INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    first_byte_ms REAL NOT NULL,
+    last_byte_ms REAL NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cost_usd REAL NOT NULL,
+    failure TEXT,
+    detail TEXT NOT NULL,
+    validators TEXT NOT NULL, -- JSON name -> score
+    repairs INTEGER NOT NULL,
+    reward REAL
+) WITHOUT ROWID;
+
+-- A signal is identified by what it says, so that the same feedback sent twice counts once.
+CREATE TABLE IF NOT EXISTS feedback (
+    id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    at REAL NOT NULL,
+    score REAL,
+    correction TEXT,
+    PRIMARY KEY (id, key)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS marks (
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,     -- retry or correction
+    at REAL NOT NULL,
+    PRIMARY KEY (id, kind)
+) WITHOUT ROWID;
+
+-- Keeps its row numbers: they are the order in which pairs are read.
+CREATE TABLE IF NOT EXISTS shadows (
+    number INTEGER PRIMARY KEY,
+    candidate TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at REAL NOT NULL,
+    writer TEXT NOT NULL,
+    segment INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    failure TEXT,
+    reward REAL,
+    last_byte_ms REAL NOT NULL,
+    cost_usd REAL NOT NULL,
+    UNIQUE (candidate, id)
+);
+
+-- A learning is a distinct unit with a correction, feedback or a classified failure; the newest time counts.
+CREATE TABLE IF NOT EXISTS learnings (
+    policy TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (policy, unit)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS learnings_recent ON learnings (policy, at);

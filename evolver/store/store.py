@@ -1,0 +1,101 @@
+"""The database behind one thread: the event loop never waits for a disk."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+from evolver.examples import Example
+from evolver.store import reads
+from evolver.store.ingest import ingest
+from evolver.store.queries import text
+from policies.errors import OperatorError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Store:
+    """analysis.db (write-ahead log, one writer: this object) and the spool it is read from."""
+
+    def __init__(self, path: Path, spool: Path) -> None:
+        self._path = path
+        self._spool = spool
+        self._thread = ThreadPoolExecutor(1, "analysis-db")
+        self._connection: sqlite3.Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open, creating the schema where it is missing.
+
+        Raises:
+            OperatorError: the file can't be opened or is no database.
+        """
+        try:
+            self._connection = await self._submit(self._open)
+        except sqlite3.Error as error:
+            self._thread.shutdown()
+            raise OperatorError(f"can't open the analysis database {self._path}: {error}") from error
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Close after what is running."""
+        if self._connection is not None:
+            await self._submit(self._connection.close)
+        self._thread.shutdown()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=10.0)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        # The offset is in the same transaction as its rows: what a power cut takes back is read again.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(text("schema"))
+        return connection
+
+    async def _submit(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    async def _ask(
+        self, question: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        assert self._connection is not None, "the store is not open"
+        return await self._submit(partial(question, self._connection, *args, **kwargs))
+
+    async def ingest(self) -> int:
+        """Read what is new in the spool; the number of frames."""
+        return await self._ask(ingest, self._spool)
+
+    async def examples(self, policy: str, *, since: float = 0.0, limit: int = 2_000) -> list[Example]:
+        """The newest recorded requests, newest first."""
+        return await self._ask(reads.examples, self._spool, policy=policy, since=since, limit=limit)
+
+    async def units(
+        self, experiment: str, *, deadline_s: float, until: float, after: tuple[float, str], limit: int = 2_000
+    ) -> list[reads.Unit]:
+        """An experiment's units in the order of assignment."""
+        return await self._ask(
+            reads.units, experiment=experiment, deadline_s=deadline_s, until=until, after=after, limit=limit
+        )
+
+    async def pairs(self, candidate: str, *, after: int, limit: int = 2_000) -> list[reads.Pair]:
+        """A candidate's shadow answers in the order of arrival."""
+        return await self._ask(reads.pairs, candidate=candidate, after=after, limit=limit)
+
+    async def texts(self, candidate: str, *, after: int, limit: int) -> list[reads.Texts]:
+        """The same as words."""
+        return await self._ask(reads.texts, self._spool, candidate=candidate, after=after, limit=limit)
+
+    async def learnings(self, policy: str, *, since: float) -> int:
+        """Distinct units learnt from since that time."""
+        return await self._ask(reads.learnings, policy=policy, since=since)
+
+    async def performance(self, policy: str, *, since: float, limit: int = 500) -> tuple[float | None, int]:
+        """Mean reward of production's newest outcomes, and how many they are."""
+        return await self._ask(reads.performance, policy=policy, since=since, limit=limit)
+
+    async def progress(self) -> list[reads.Progress]:
+        """How far every writer's spool is read."""
+        return await self._ask(reads.progress)
