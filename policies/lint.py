@@ -66,4 +66,4 @@ def _texts(genome: Genome) -> Iterator[tuple[str, str]]:
         yield f"The user's text of few-shot {number}", shot.user
         yield f"The answer of few-shot {number}", shot.assistant
     if prompt.tool_instructions is not None:
-        yield "The tool instructions", prompt.tool_instructions
+        yield "The text of tool_instructions", prompt.tool_instructions
