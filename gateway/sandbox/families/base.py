@@ -1,0 +1,94 @@
+"""What all task families share: a problem that can be answered, scored, and recognised in worked examples."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import orjson
+
+from gateway.sandbox.rules import Family
+from gateway.sandbox.skills import Conduct
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call; `arguments` is JSON text, as on the wire."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says. `hidden_tokens` were spent on reasoning that is not part of the text."""
+
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    hidden_tokens: int = 0
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A task as the application words it: the user's text and the request's extra fields."""
+
+    text: str
+    extras: Mapping[str, Any]
+
+
+class Problem(ABC):
+    """One task with its truth."""
+
+    family: ClassVar[Family]
+
+    @property
+    @abstractmethod
+    def rules(self) -> tuple[str, ...]:
+        """Hidden rules that matter here, the weightiest first."""
+
+    @abstractmethod
+    def answer(self, conduct: Conduct) -> Answer:
+        """What a model of that conduct says."""
+
+    @abstractmethod
+    def score(self, text: str, calls: Sequence[Mapping[str, Any]], /) -> float:
+        """The application's own check, 0 to 1."""
+
+    def shows(self, text: str) -> tuple[str, ...]:
+        """Rules that a worked example with this answer teaches: by default all of them, if the answer is right."""
+        return self.rules if self.score(text, ()) == 1.0 else ()
+
+
+_LAST_NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
+
+
+def last_number(text: str) -> float | None:
+    """The number that stands last in the text."""
+    found = _LAST_NUMBER.findall(text)
+    return float(found[-1].replace(",", "")) if found else None
+
+
+def loads_object(text: str | bytes) -> dict[str, Any] | None:
+    """A JSON object, or None for anything else."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def call_parts(call: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    """Name and arguments of a tool call, in OpenAI's nesting or flat, the arguments as text or as an object."""
+    inner = call.get("function", call)
+    arguments = inner.get("arguments")
+    return str(inner.get("name", "")), arguments if isinstance(arguments, dict) else loads_object(str(arguments))
+
+
+def thoughts(conduct: Conduct, about: str) -> str:
+    """A paragraph of reasoning nobody needs."""
+    opening = conduct.rng.choice(("Let me think this through.", "Let us go through it.", "Thinking step by step."))
+    return (
+        f"{opening} The request is about {about}. I compare what it says with each possibility and keep the best fit."
+    )
