@@ -107,9 +107,7 @@ async def promote(
             await registry.close_experiment(experiment.id, "PROMOTE", evidence, now=now)
     event: Event = "pass" if candidate.state == "canary" else "override_promote"
     measured = {"version": version.label, **evidence}
-    await registry.advance(
-        candidate, event, who=who, reason=reason, now=now, station="promotion", measured=measured
-    )
+    await registry.advance(candidate, event, who=who, reason=reason, now=now, station="promotion", measured=measured)
     return version
 
 

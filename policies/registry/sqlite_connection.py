@@ -48,14 +48,9 @@ class SqliteConnection:
         Raises:
             OperatorError: the file can't be opened, is no registry, or was written by a newer EvoGate.
         """
-        mode = "rwc" if self._create else "rw"
         with operator_errors(self.path):
-            self._connection = await aiosqlite.connect(
-                f"{self.path.absolute().as_uri()}?mode={mode}",
-                uri=True,
-                isolation_level=None,
-                timeout=self._busy_timeout_s,
-            )
+            file = await asyncio.to_thread(self._open_file)
+            self._connection = await aiosqlite.Connection(lambda: file, iter_chunk_size=64)
             try:
                 await self._prepare(self._connection)
             except BaseException:
@@ -88,6 +83,16 @@ class SqliteConnection:
                     yield db
                     if counted and db.total_changes != before:
                         await db.execute(queries("audit")["count_change"])
+
+    def _open_file(self) -> sqlite3.Connection:
+        """Apart from aiosqlite's thread, which would outlive a failure here, and with it the loop."""
+        return sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={'rwc' if self._create else 'rw'}",
+            uri=True,
+            isolation_level=None,
+            timeout=self._busy_timeout_s,
+            check_same_thread=False,
+        )
 
     @property
     def _open(self) -> aiosqlite.Connection:
