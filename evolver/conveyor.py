@@ -5,6 +5,7 @@ import logging
 from evolver.context import Context
 from evolver.stations import Line, Move
 from policies.errors import ConflictError, EvoGateError
+from policies.registry.port import Registry
 from policies.registry.values import Candidate
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,9 @@ async def step_all(stations: Line, context: Context) -> int:
     for candidate in await context.registry.candidates(live=True):
         if candidate.policy in troubled:
             continue
+        # Asked before each one: a judge may have taken a while, and "stop" means now.
+        if await frozen(context.registry):
+            break
         try:
             moved += await _step(stations, candidate, context)
         except ConflictError as error:
@@ -24,6 +28,11 @@ async def step_all(stations: Line, context: Context) -> int:
         except EvoGateError as error:
             log.warning("candidate %s: %s", candidate.id, error)
     return moved
+
+
+async def frozen(registry: Registry) -> bool:
+    """True while an operator has stopped all change."""
+    return bool((await registry.state("freeze")).get("frozen"))
 
 
 async def _troubled(context: Context) -> set[str]:

@@ -25,7 +25,8 @@ class Replayed:
     id: str
     measured: bool  # False where the upstream was down: nothing is known then
     failure: str | None
-    reward: float | None
+    reward: float | None  # 0..1; None where the failure says nothing about the genome
+    quality: float | None  # the part of the reward that is not cost
     validators: dict[str, float]
     latency_ms: float
     cost_usd: float
@@ -114,6 +115,7 @@ class Replay:
             measured=not completion.down,
             failure=str(failure) if failure else None,
             reward=worth.value if worth else None,
+            quality=worth.parts["quality"] if worth else None,
             validators=valid,
             latency_ms=completion.latency_ms,
             cost_usd=completion.cost_usd,

@@ -27,6 +27,7 @@ class Request:
     at: float
     who: str = "operator"
     simulate_learnings: int = 0
+    policy: str | None = None  # None: every policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +195,5 @@ def request_of(stored: dict[str, Any]) -> Request | None:
         at=float(stored["at"]),
         who=str(stored.get("who", "operator")),
         simulate_learnings=int(stored.get("simulate_learnings") or 0),
+        policy=stored.get("policy"),
     )

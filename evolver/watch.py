@@ -164,5 +164,3 @@ async def roll_back(
         evidence=evidence,
     )
     await context.registry.add_incident(incident)
-    detail = {"candidate": candidate.id, "kind": kind, "summary": summary}
-    context.webhook.send("rollback", candidate.policy, context.now, detail)

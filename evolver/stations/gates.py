@@ -11,14 +11,13 @@ import orjson
 
 from evolver.context import Context
 from evolver.examples import Example
-from evolver.proposals.lint import scope_check
+from evolver.proposals import recorded_texts, scope_check
 from evolver.replay import Replay, Replayed
 from evolver.stations.base import Move, UpstreamDownError, wait
 from policies.errors import EvoGateError
 from policies.genome import Genome
 from policies.registry.operations import find_version
 from policies.registry.values import Candidate
-from policies.render import lint
 
 SHAPES = 50  # distinct request shapes that are rendered
 RECENT = 500  # newest requests in which shapes and successes are looked for
@@ -60,7 +59,7 @@ class Gates:
         replay = Replay(context.settings, policy, context.provider)
         gates = {
             "syntax": syntax(replay, candidate.genome, examples),
-            "scope": scope(base, candidate),
+            "scope": scope(base, candidate, examples),
         }
         if all(gate.passed for gate in gates.values()) and context.usable(base, candidate.genome):
             try:
@@ -113,9 +112,10 @@ def _render_problem(replay: Replay, genome: Genome, body: dict[str, Any]) -> str
     return f"{', '.join(changed)} must stay as the client sent it" if changed else None
 
 
-def scope(base: Genome, candidate: Candidate) -> Gate:
-    """Touches only its layer, within bounds, and carries nothing that policy forbids; the value counts problems."""
-    problems = [*scope_check(base, candidate.genome, candidate.layer), *lint(candidate.genome)]
+def scope(base: Genome, candidate: Candidate, examples: list[Example]) -> Gate:
+    """Touches only its layer, within bounds, and brings nothing in that is forbidden; the value counts problems."""
+    recorded = recorded_texts(examples)
+    problems = scope_check(base, candidate.genome, candidate.layer, recorded_texts=recorded)
     return Gate(float(len(problems)), not problems, [], {"problems": problems} if problems else {})
 
 

@@ -1,0 +1,144 @@
+"""The daemon: three loops over one registry.
+
+One reads recordings and watches for harm, one moves candidates, one learns. They are apart so that a long cycle or a
+slow judge never delays a promotion, and nothing delays a rollback. Everything that must outlive the process is in the
+registry or the analysis database; what stations keep in memory is rebuilt from there.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Self
+
+from config.settings import Settings
+from evolver import cycle
+from evolver.context import Context
+from evolver.conveyor import frozen, step_all
+from evolver.keeper import Keeper
+from evolver.metrics import Metrics
+from evolver.news import News
+from evolver.provider import Provider
+from evolver.publish import PromptFiles
+from evolver.stations import Line, line
+from evolver.store import Store
+from evolver.watch import Watch
+from evolver.webhook import Webhook
+from policies.errors import EvoGateError
+from policies.registry import Registry, open_registry
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """Everything the evolver does, but its listener."""
+
+    def __init__(self, settings: Settings, home: Path, *, stations: Line | None = None) -> None:
+        self.settings = settings
+        self.home = home
+        self.metrics = Metrics()
+        self.stations = stations or line()
+        self.watch = Watch()
+        self.keeper = Keeper(cycle.run, cycle.analyse)
+        self.registry: Registry = open_registry(home)
+        self.store = Store(home / "analysis.db", home / "spool")
+        self.provider = Provider(settings)
+        self.webhook = Webhook(settings.evolver)
+        self._news = News()
+        self._files = PromptFiles({})
+        self._open = AsyncExitStack()
+        self._rng = Random(SystemRandom().getrandbits(64))  # noqa: S311 (samples, not secrets)
+
+    async def __aenter__(self) -> Self:
+        """Open registry, database and clients.
+
+        Raises:
+            OperatorError: one of the files can't be opened.
+        """
+        try:
+            for part in (self.registry, self.store, self.provider, self.webhook):
+                await self._open.enter_async_context(part)
+            await self.keeper.load(self.context())
+        except BaseException:
+            await self._open.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._open.aclose()
+
+    def context(self) -> Context:
+        """The world as it is now."""
+        return Context(
+            settings=self.settings,
+            registry=self.registry,
+            store=self.store,
+            provider=self.provider,
+            webhook=self.webhook,
+            home=self.home,
+            now=time.time(),
+            rng=self._rng,
+            suspects=frozenset(name for name, verdict in self.watch.verdicts.items() if verdict != "CLEAR"),
+        )
+
+    def configure(self, settings: Settings) -> None:
+        """Take changed settings over, between two rounds."""
+        self.settings = settings
+        self.provider.configure(settings)
+        self.webhook.configure(settings.evolver)
+        log.info("settings reloaded")
+
+    async def run(self) -> None:
+        """All loops, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._every(self.look))
+            group.create_task(self._every(self.move))
+            group.create_task(self._every(self.learn))
+
+    async def once(self) -> dict[str, cycle.Result]:
+        """Read all recordings, run one cycle for each policy, and let its candidates take their first steps.
+
+        Raises:
+            NotFoundError: a policy has no production version yet.
+        """
+        while await self.store.ingest():
+            pass
+        results = {name: await cycle.run(name, self.context()) for name in self.settings.policies}
+        while await step_all(self.stations, self.context()):
+            pass
+        return results
+
+    async def look(self) -> None:
+        """One round of reading and watching; it goes on while the settings say freeze."""
+        while (frames := await self.store.ingest()) > 0:
+            self.metrics.frames.inc(frames)
+        context = self.context()
+        await self.watch.look(context)
+        await self._news.look(context)
+
+    async def move(self) -> None:
+        """One round of candidates along the line. Nothing of it while frozen."""
+        self.metrics.moves.inc(await step_all(self.stations, self.context()))
+
+    async def learn(self) -> None:
+        """One look at the prompt files and the triggers, with a cycle where one is due. Nothing of it while frozen."""
+        if await frozen(self.registry):
+            return
+        await self._files.look(self.context())
+        await self.keeper.look(self.context())
+
+    async def _every(self, round_of: Callable[[], Awaitable[None]]) -> None:
+        """Rounds `poll_s` apart. One that fails is logged and counted, and the next one tries again."""
+        while True:
+            try:
+                await round_of()
+            except EvoGateError as error:
+                self.metrics.failed_rounds.inc()
+                log.warning("%s", error)
+            except Exception:
+                self.metrics.failed_rounds.inc()
+                log.exception("a round of the evolver failed")
+            await asyncio.sleep(self.settings.evolver.poll_s)
