@@ -40,6 +40,16 @@ def test_putting_again_replaces() -> None:
     assert len(pins) == 1
 
 
+def test_use_keeps_a_pin_from_making_room() -> None:
+    pins = Pins(limit=2)
+    pins.put("old", pin(), 0.0)
+    pins.put("new", pin(), 1.0)
+    pins.get("old", 2.0)
+    pins.put("newest", pin(), 3.0)
+    assert pins.get("old", 4.0) is not None
+    assert pins.get("new", 4.0) is None
+
+
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abcdef"), st.floats(0, 8)), max_size=60))
 def test_bounded_least_recently_used_and_idle(steps: list[tuple[bool, str, float]]) -> None:
     pins, model, now = Pins(limit=3, idle_s=5.0), OrderedDict[str, float](), 0.0

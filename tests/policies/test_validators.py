@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -42,14 +43,21 @@ def calls(*made: tuple[str, str]) -> Answer:
         ({}, "x", {}),
         ({"response_format": 7}, "x", {}),
         (schema_body({"type": "nonsense"}), "{}", {}),  # the provider refuses such a schema
-        (schema_body({"$ref": "http://127.0.0.1:9/schema.json"}), "{}", {}),  # nothing is fetched
-        (schema_body({"$ref": "file:///etc/passwd"}), "{}", {}),
         (schema_body({"pattern": "(?=a)b"}), '"b"', {}),  # not a pattern of linear time
         (schema_body({"enum": ["x" * 300_000]}), "{}", {}),
     ],
 )
 def test_json_schema(body: dict[str, Any], text: str, expected: dict[str, float]) -> None:
     assert Validators(["json_schema"]).run(body, Answer(text=text)) == expected
+
+
+def test_references_are_never_fetched(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "schema.json"
+    elsewhere.write_bytes(orjson.dumps(CITY))
+    for reference in (elsewhere.as_uri(), "http://127.0.0.1:9/schema.json"):
+        assert Validators(["json_schema"]).run(schema_body({"$ref": reference}), Answer(text="{}")) == {}
+    inside = {"$defs": {"city": CITY}, "$ref": "#/$defs/city"}
+    assert Validators(["json_schema"]).run(schema_body(inside), Answer(text="{}")) == {"json_schema": 0.0}
 
 
 def test_a_tool_call_instead_of_json_is_no_failure_of_the_schema() -> None:

@@ -128,6 +128,11 @@ def test_an_error_inside_the_stream(error: bytes) -> None:
     assert held == b""
 
 
+def test_the_first_error_is_the_one_reported() -> None:
+    reader, _, _ = read([event({"error": "overloaded"}), event({"error": "closing"})])
+    assert reader.error == "overloaded"
+
+
 @pytest.mark.parametrize("data", [b"data: {not json}\n\n", b"data: 7\n\n", b'data: {"x": 1}\n\n', b"data: \xff\n\n"])
 def test_malformed_events_are_counted_and_relayed(data: bytes) -> None:
     reader, relayed, _ = read([data, *HELLO, DONE])
@@ -228,7 +233,8 @@ PIECES = st.sampled_from(
         b"data: [DO",
     ]
 )
-STREAMS = st.lists(PIECES | ODD_CHUNK.map(event) | st.binary(max_size=6), max_size=8).map(b"".join)
+ANYTHING = st.lists(PIECES | ODD_CHUNK.map(event) | st.binary(max_size=6), max_size=8).map(b"".join)
+STREAMS = st.tuples(ANYTHING, st.sampled_from([b"", DONE])).map(b"".join)
 LINE_ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
 
@@ -249,10 +255,11 @@ def test_however_the_bytes_are_cut_the_result_is_the_same(
     assert whole.done or held == b""
 
 
-@given(LINE_ENDS, st.integers(0, 600))
-def test_every_line_end_reads_the_same(line_end: bytes, cut: int) -> None:
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
+def test_every_line_end_reads_the_same(line_end: bytes, size: int) -> None:
     stream = b"".join([*HELLO, USAGE, DONE]).replace(b"\n", line_end)
-    reader, relayed, held = read([stream[:cut], stream[cut:]], hide_usage=True)
+    reader, relayed, held = read([stream[at : at + size] for at in range(0, len(stream), size)], hide_usage=True)
     assert reader.answer == read([*HELLO, USAGE, DONE])[0].answer
     assert relayed == b"".join(HELLO).replace(b"\n", line_end)
     assert held == DONE.replace(b"\n", line_end)

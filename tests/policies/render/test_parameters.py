@@ -28,6 +28,7 @@ def test_the_clients_spelling_is_kept_and_never_doubled() -> None:
     assert rendered({"max_completion_tokens": 9}, max_tokens=512) == {"max_completion_tokens": 512}
     assert rendered({"max_tokens": 9, "max_completion_tokens": 9}, max_tokens=512) == {"max_tokens": 512}
     assert rendered({"max_tokens": None}, max_tokens=512) == {"max_tokens": 512}
+    assert rendered({"max_completion_tokens": None}, max_tokens=512) == {"max_tokens": 512}
 
 
 def test_the_models_names() -> None:
@@ -41,6 +42,12 @@ def test_the_models_names() -> None:
     }
     assert rendered(sent, target=target, max_tokens=512)["max_completion_tokens"] == 512
     assert "temperature" not in rendered(sent, target=target, temperature=0.1)
+
+
+def test_a_rename_never_overwrites_what_has_the_models_name_already() -> None:
+    target = ModelTarget("r", "u", "o9", {"max_tokens": "max_completion_tokens"})
+    found = rendered({"max_tokens": 5, "max_completion_tokens": 6}, target=target)
+    assert found == {"model": "o9", "max_completion_tokens": 6}
 
 
 def test_client_wins_must_name_a_gene_that_can_yield() -> None:
