@@ -56,22 +56,20 @@ class Posterior:
 
 
 def probability_best(posteriors: Sequence[Posterior]) -> NDArray[np.float64]:
-    """For each arm the probability that its mean is the largest; shape (arms,), sums to 1, error about 1e-5.
+    """For each arm the probability that its mean is the largest; shape (arms,), sums to 1, error below 5e-5.
 
-    Each arm's density is laid on its own grid over its own reach, however unequal the arms' certainty, and multiplied
-    by the other arms' distribution functions there.
+    Each arm brings the grid that resolves its own density, however unequal the arms' certainty; on the union of
+    these grids every distribution function is linear between two points.
     """
     if len(posteriors) == 1:
         return np.ones(1)
     grids = [_grid(posterior) for posterior in posteriors]
-    best = np.empty(len(grids))
-    for arm, (edges, cumulative) in enumerate(grids):
-        middles = (edges[1:] + edges[:-1]) / 2.0
-        mass = np.diff(cumulative)
-        for other, (their_edges, their_cumulative) in enumerate(grids):
-            if other != arm:
-                mass *= np.interp(middles, their_edges, their_cumulative)
-        best[arm] = mass.sum()
+    union = np.unique(np.concatenate([edges for edges, _ in grids]))
+    below = np.array([np.interp(union, edges, cumulative) for edges, cumulative in grids])
+    middles = (below[:, 1:] + below[:, :-1]) / 2.0
+    masses = np.diff(below, axis=1)
+    arms = range(len(grids))
+    best = np.array([(masses[arm] * np.delete(middles, arm, axis=0).prod(axis=0)).sum() for arm in arms])
     total: np.float64 = best.sum()
     return best / total
 

@@ -66,9 +66,14 @@ class Comparison:
         """Evidence against "better by at most delta"."""
         return self.bettor.e_value
 
-    def interval(self) -> Interval | None:
-        """The candidate's mean minus production's, valid at all times at once; None before the first unit."""
-        return self.sequence.interval()
+    @property
+    def estimate(self) -> float:
+        """The candidate's mean minus production's."""
+        return self.sequence.estimate
+
+    def interval(self, alpha: float) -> Interval:
+        """Of that difference, with coverage 1 - alpha at all times at once; within [-1, 1]."""
+        return self.sequence.interval(alpha).within(-1.0, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """The whole state, JSON-able."""

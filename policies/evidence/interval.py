@@ -9,25 +9,28 @@ with psi(l) = -log(1 - l) - l.
 """
 
 from dataclasses import dataclass
-from math import log, log1p, sqrt
+from math import inf, log, log1p, sqrt
 from typing import NamedTuple
 
 _BOLDEST = 0.5
+_TUNED_FOR = 0.05
 
 
 class Interval(NamedTuple):
-    """An estimate with its lower and upper bound."""
+    """A lower and an upper bound."""
 
     low: float
-    estimate: float
     high: float
+
+    def within(self, low: float, high: float) -> "Interval":
+        """What of it lies within the possible range."""
+        return Interval(min(max(self.low, low), high), max(min(self.high, high), low))
 
 
 @dataclass(slots=True)
 class ConfidenceSequence:
-    """O(1) state; `alpha` is the probability with which the truth ever lies outside."""
+    """O(1) state. Its weights are tuned for `_TUNED_FOR`, and valid for every alpha."""
 
-    alpha: float = 0.05
     units: int = 0
     total: float = 0.0  # of the observations, for the running mean
     variance: float = 0.25  # sum of the squared scaled deviations, begun with one of 1/4
@@ -49,12 +52,16 @@ class ConfidenceSequence:
         self.units += 1
 
     def _bet(self) -> float:
-        return min(sqrt(2.0 * log(2.0 / self.alpha) / (self.variance * log(self.units + 2.0))), _BOLDEST)
+        return min(sqrt(2.0 * log(2.0 / _TUNED_FOR) / (self.variance * log(self.units + 2.0))), _BOLDEST)
 
-    def interval(self) -> Interval | None:
-        """Two-sided; None before the first observation."""
+    @property
+    def estimate(self) -> float:
+        """The weighted mean, the centre of the interval; 0 before the first observation."""
+        return self.weighted / self.weights if self.units else 0.0
+
+    def interval(self, alpha: float) -> Interval:
+        """Two-sided, with coverage 1 - alpha at all times at once; infinitely wide before the first observation."""
         if not self.units:
-            return None
-        estimate = self.weighted / self.weights
-        radius = (log(2.0 / self.alpha) + self.penalty) / self.weights
-        return Interval(estimate - radius, estimate, estimate + radius)
+            return Interval(-inf, inf)
+        radius = (log(2.0 / alpha) + self.penalty) / self.weights
+        return Interval(self.estimate - radius, self.estimate + radius)

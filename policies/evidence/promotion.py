@@ -10,15 +10,15 @@ from typing import Any, Self
 from policies.evidence.comparison import Comparison
 from policies.evidence.interval import Interval
 
-_METRICS = ("reward", "failure", "latency", "cost")
+_SIGNS = {"reward": 1, "failure": -1, "latency": -1, "cost": -1}  # by metric: whether more of it is better
 
 
 class PromotionTest:
     """O(1) state. Margins are shares of the unit interval: what a non-inferior candidate may be worse by."""
 
-    def __init__(self, *, min_gain: float, failure_margin: float, latency_margin: float, cost_margin: float) -> None:
-        deltas = (min_gain, -failure_margin, -latency_margin, -cost_margin)
-        self._comparisons = {name: Comparison(delta) for name, delta in zip(_METRICS, deltas, strict=True)}
+    def __init__(self, *, min_gain: float, failure: float, latency: float, cost: float) -> None:
+        deltas = (min_gain, -failure, -latency, -cost)
+        self._comparisons = {name: Comparison(delta) for name, delta in zip(_SIGNS, deltas, strict=True)}
         self.units = [0, 0]  # production's, candidate's
 
     def add(
@@ -52,14 +52,19 @@ class PromotionTest:
         """The smallest of the four."""
         return min(self.e_values.values())
 
-    def intervals(self) -> dict[str, Interval]:
-        """Candidate minus production by metric, in its own direction; 95 %, valid at all times. Empty at first."""
-        intervals = {name: comparison.interval() for name, comparison in self._comparisons.items()}
-        return {
-            name: span if name == "reward" else Interval(-span.high, -span.estimate, -span.low)
-            for name, span in intervals.items()
-            if span is not None
-        }
+    @property
+    def n(self) -> int:
+        """Units so far, both arms together."""
+        return sum(self.units)
+
+    def estimates(self) -> dict[str, float]:
+        """Candidate minus production by metric, each in its own direction (more failures are above 0)."""
+        return {name: _SIGNS[name] * comparison.estimate for name, comparison in self._comparisons.items()}
+
+    def intervals(self, alpha: float = 0.05) -> dict[str, Interval]:
+        """Of these differences, each with coverage 1 - alpha at all times at once; within [-1, 1]."""
+        intervals = {name: comparison.interval(alpha) for name, comparison in self._comparisons.items()}
+        return {name: span if _SIGNS[name] > 0 else Interval(-span.high, -span.low) for name, span in intervals.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """The whole state, JSON-able."""
@@ -69,7 +74,7 @@ class PromotionTest:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
-        test = cls(min_gain=0.0, failure_margin=0.0, latency_margin=0.0, cost_margin=0.0)
+        test = cls(min_gain=0.0, failure=0.0, latency=0.0, cost=0.0)
         test.units = list(data["units"])
-        test._comparisons = {name: Comparison.from_dict(data["comparisons"][name]) for name in _METRICS}
+        test._comparisons = {name: Comparison.from_dict(data["comparisons"][name]) for name in _SIGNS}
         return test

@@ -34,8 +34,8 @@ class PairedTest:
         self.sequence.add(difference, -1.0, 1.0)
 
     @property
-    def pairs(self) -> int:
-        """How many have been added."""
+    def n(self) -> int:
+        """Pairs so far."""
         return self.bettor.units
 
     @property
@@ -43,9 +43,14 @@ class PairedTest:
         """Evidence against "the mean difference is at most -delta"."""
         return self.bettor.e_value
 
-    def interval(self) -> Interval | None:
-        """The mean difference, 95 %, valid at all times at once; None before the first pair."""
-        return self.sequence.interval()
+    @property
+    def estimate(self) -> float:
+        """The mean difference."""
+        return self.sequence.estimate
+
+    def interval(self, alpha: float = 0.05) -> Interval:
+        """Of the mean difference, with coverage 1 - alpha at all times at once; within [-1, 1]."""
+        return self.sequence.interval(alpha).within(-1.0, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """The whole state, JSON-able."""
