@@ -13,7 +13,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class Position(NamedTuple):
-    """A place in one writer's spool, between two frames: ordered, and a JSON list `[segment, offset]`."""
+    """A place in one writer's spool, between two frames: ordered; in JSON `list(position)`, back `Position(*value)`."""
 
     segment: int
     offset: int

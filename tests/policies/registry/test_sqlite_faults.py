@@ -13,7 +13,7 @@ import pytest
 from policies.errors import OperatorError
 from policies.registry import SqliteRegistry, open_registry
 from policies.registry.sqlite_connection import APPLICATION_ID
-from tests.policies.registry.conformance.base import NOW, candidate
+from tests.policies.registry.conformance.base import NOW, ROOT, candidate
 from tests.policies.registry.conformance.log import FINDING
 
 
@@ -193,7 +193,7 @@ async def test_what_returned_before_a_kill_is_there(tmp_path: Path, seed: int) -
 
 def _kill_after(command: list[str], lines: int) -> set[str]:
     """Run until `lines` lines came, kill, and return all that it had printed whole."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         read = [process.stdout.readline() for _ in range(lines)]
         process.kill()

@@ -1,6 +1,7 @@
 """The fixtures of the suite, and values to store."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from policies.registry import Registry
 from policies.registry.values import Candidate
 
 Connect = Callable[[], Awaitable[Registry]]
+ROOT = Path(__file__).parents[4]  # where a child process finds this package
 NOW = 1_760_000_000.25
 LINEAGE = Lineage(source="patch", operator="add_rule", parents=("a" * 32,), generation=2, finding="f1", explanation="é")
 

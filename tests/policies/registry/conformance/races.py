@@ -9,7 +9,7 @@ import pytest
 
 from policies.genome import Genome, Lineage
 from policies.registry import Registry
-from tests.policies.registry.conformance.base import NOW, Conformance, Connect, candidate
+from tests.policies.registry.conformance.base import NOW, ROOT, Conformance, Connect, candidate
 from tests.policies.registry.conformance.experiments import opened
 
 PROCESSES = 2
@@ -59,7 +59,7 @@ class RacesConformance(Conformance):
 
 
 async def _start(command: list[str]) -> Process:
-    return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=ROOT)
 
 
 async def _run_together(processes: list[Process]) -> list[dict[str, list[Any]]]:
