@@ -11,12 +11,29 @@ from policies.errors import ClientError
 __all__ = ["App", "Headers", "HttpError", "Reply", "Request"]
 
 
+REASONS = {
+    400: "malformed_request",
+    408: "request_timeout",
+    413: "body_too_large",
+    417: "unknown_expectation",
+    431: "head_too_large",
+    501: "not_implemented",
+    503: "too_many_connections",
+    505: "unknown_http_version",
+}
+
+
 class HttpError(ClientError):
-    """The bytes are not a request that can be served: answered with `status`, then the connection closes."""
+    """What came can't be served: answered with `status`, one of those in REASONS, then the connection closes."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def reason(self) -> str:
+        """One word of a bounded set, for `x-evogate-error` and metrics."""
+        return REASONS[self.status]
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ class RequestParser:
             return []
         started_before = self.receiving
         self._parse(data)
-        if started_before and self.receiving and not self._ready:
+        if started_before and self.receiving and self.error is None and not self._ready:
             self._wire += len(data)
             self._check_wire()
         ready, self._ready = self._ready, []
@@ -133,6 +133,8 @@ class RequestParser:
             index.setdefault(name.lower(), value)
         method, version = llhttp.get_method(), llhttp.get_http_version()
         self._check_head(method, version, index, size)
+        if not self._target.startswith(b"/"):
+            self._target = self._origin_form(method)
         self._upgrade = llhttp.should_upgrade()
         self._chunked = b"transfer-encoding" in index
         self._expects = b"expect" in index and version == "1.1"
@@ -163,6 +165,17 @@ class RequestParser:
         declared = index.get(b"content-length")
         if declared is not None and int(declared) > self._limits.body_bytes:
             raise self._refuse(413, self._too_large())
+
+    def _origin_form(self, method: bytes) -> bytes:
+        """The path of a target in absolute form (RFC 9112 section 3.2.2)."""
+        scheme, separator, rest = self._target.partition(b"://")
+        if self._target == b"*" and method == b"OPTIONS":
+            return self._target
+        if not separator or scheme.lower() not in {b"http", b"https"}:
+            raise self._refuse(400, "the request target is neither a path nor a URL")
+        authority = rest.partition(b"/")[0].partition(b"?")[0]
+        path = rest[len(authority) :]
+        return path if path.startswith(b"/") else b"/" + path
 
     def _check_host_is_single(self) -> None:
         if sum(name.lower() == b"host" for name, _ in self._headers) > 1:

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 
 from config.settings import Upstream
 from gateway.http import framing
+from gateway.http.calls import Call, Sink
 from gateway.http.deadlines import deadlines_of
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import Headers
-from gateway.http.upstream_connection import Call, Sink, UpstreamConnection
+from gateway.http.upstream_connection import UpstreamConnection
 from policies.errors import OperatorError
 
 __all__ = ["Call", "Pool", "Sink", "UpstreamError"]
@@ -28,19 +29,16 @@ class Pool:
     """Connections to one upstream."""
 
     def __init__(self, settings: Upstream, loop: asyncio.AbstractEventLoop) -> None:
-        """Read certificates and the address; connects to nobody yet.
+        """Read the address and certificates; connects to nobody yet.
 
         Raises:
-            OperatorError: the certificates can't be read.
+            OperatorError: the address is wrong, or the certificates can't be read.
         """
-        url = urlsplit(settings.base_url)
-        secure = url.scheme == "https"
+        self._host, port, self._authority, secure = _address(settings.base_url)
+        self._port = port or (443 if secure else 80)
         self.settings = settings
         self.deadlines = deadlines_of(loop)
         self._loop = loop
-        self._host = url.hostname or ""
-        self._port = url.port or (443 if secure else 80)
-        self._authority = url.netloc.rpartition("@")[2].encode("idna" if not url.netloc.isascii() else "ascii")
         self._ssl = _tls(settings) if secure else None
         self._connections: set[UpstreamConnection] = set()
         self._idle: list[UpstreamConnection] = []
@@ -128,6 +126,18 @@ class Pool:
         except asyncio.CancelledError:
             connection.fail(UpstreamError("connect", f"connecting to {where} was given up"))
             raise
+
+
+def _address(base_url: str) -> tuple[str, int | None, bytes, bool]:
+    """Host, port, the value of `Host`, and whether it is https."""
+    url = urlsplit(base_url)
+    try:
+        host, port, authority = url.hostname, url.port, url.netloc.rpartition("@")[2].encode("ascii")
+    except ValueError as error:
+        raise OperatorError(f"base_url {base_url!r} is not usable: {error}") from error
+    if not host:
+        raise OperatorError(f"base_url {base_url!r} names no host")
+    return host, port, authority, url.scheme == "https"
 
 
 def _tls(settings: Upstream) -> ssl.SSLContext:

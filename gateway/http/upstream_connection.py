@@ -1,73 +1,17 @@
-"""One connection to an upstream, and the calls that it carries: a thin shell around ResponseParser."""
+"""One connection to an upstream: a thin shell around ResponseParser that carries one call at a time."""
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
+from gateway.http.calls import Call
 from gateway.http.deadlines import NEVER
 from gateway.http.errors import Kind, UpstreamError
-from gateway.http.framing import Headers
 from gateway.http.response_parser import ResponseParser
 
 if TYPE_CHECKING:
     from gateway.http.upstream import Pool
 
 KEEP_IDLE_S = 55.0  # below the 60 s after which many load balancers close
-
-
-class Sink(Protocol):
-    """Who hears an answer. Called on the loop; must not block."""
-
-    def on_head(self, status: int, headers: Headers) -> None:
-        """The head; interim answers are left out."""
-
-    def on_data(self, data: bytes) -> None:
-        """What one read brought of the body, never empty."""
-
-    def on_end(self) -> None:
-        """The body is whole."""
-
-    def on_error(self, error: UpstreamError) -> None:
-        """There is no answer, or no more of it."""
-
-
-class Call:
-    """One request on its way. `deadline` is that of the whole call, on the loop's clock."""
-
-    __slots__ = ("connection", "deadline", "method", "paused", "request", "retried", "sink")
-
-    def __init__(self, method: bytes, request: bytes, sink: Sink, deadline: float) -> None:
-        self.method = method
-        self.request = request
-        self.sink: Sink | None = sink  # None once the call has ended
-        self.deadline = deadline
-        self.connection: UpstreamConnection | None = None
-        self.retried = False
-        self.paused = False
-
-    def cancel(self) -> None:
-        """End it and close its connection at once: an upstream that goes on generating goes on billing."""
-        self.sink = None
-        if self.connection is not None:
-            self.connection.close()
-
-    def pause(self) -> None:
-        """Stop reading the answer; the idle timeout rests too."""
-        self.paused = True
-        if self.connection is not None:
-            self.connection.read_on()
-
-    def resume(self) -> None:
-        """Go on reading."""
-        self.paused = False
-        if self.connection is not None:
-            self.connection.read_on()
-
-    def fail(self, error: UpstreamError) -> None:
-        """End it with an error, unless it has ended."""
-        sink, self.sink = self.sink, None
-        self.connection = None
-        if sink is not None:
-            sink.on_error(error)
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -143,7 +87,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._retire()
             return
         self.send(call)
-        self.read_on()
+        if call.paused:  # uvloop starts to read when this returns
+            asyncio.get_running_loop().call_soon(self.read_on)
 
     def data_received(self, data: bytes) -> None:
         """Hand what came to the sink."""

@@ -1,0 +1,65 @@
+"""A request on its way to an upstream, and who hears the answer."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.http.errors import UpstreamError
+from gateway.http.framing import Headers
+
+if TYPE_CHECKING:
+    from gateway.http.upstream_connection import UpstreamConnection
+
+
+class Sink(Protocol):
+    """Who hears an answer. Called on the loop; must not block."""
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """The head; interim answers are left out."""
+
+    def on_data(self, data: bytes) -> None:
+        """What one read brought of the body, never empty."""
+
+    def on_end(self) -> None:
+        """The body is whole."""
+
+    def on_error(self, error: UpstreamError) -> None:
+        """There is no answer, or no more of it."""
+
+
+class Call:
+    """One request on its way. `deadline` is that of the whole call, on the loop's clock."""
+
+    __slots__ = ("connection", "deadline", "method", "paused", "request", "retried", "sink")
+
+    def __init__(self, method: bytes, request: bytes, sink: Sink, deadline: float) -> None:
+        self.method = method
+        self.request = request
+        self.sink: Sink | None = sink  # None once the call has ended
+        self.deadline = deadline
+        self.connection: UpstreamConnection | None = None
+        self.retried = False
+        self.paused = False
+
+    def cancel(self) -> None:
+        """End it and close its connection at once: an upstream that goes on generating goes on billing."""
+        self.sink = None
+        if self.connection is not None:
+            self.connection.close()
+
+    def pause(self) -> None:
+        """Stop reading the answer; the idle timeout rests too."""
+        self.paused = True
+        if self.connection is not None:
+            self.connection.read_on()
+
+    def resume(self) -> None:
+        """Go on reading."""
+        self.paused = False
+        if self.connection is not None:
+            self.connection.read_on()
+
+    def fail(self, error: UpstreamError) -> None:
+        """End it with an error, unless it has ended."""
+        sink, self.sink = self.sink, None
+        self.connection = None
+        if sink is not None:
+            sink.on_error(error)

@@ -1,0 +1,216 @@
+"""One client's connection: a thin shell around RequestParser and Reply. Requests are answered one by one, in order."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from gateway.http import framing
+from gateway.http.deadlines import NEVER, deadlines_of
+from gateway.http.framing import Headers
+from gateway.http.messages import HttpError, Reply, Request
+from gateway.http.request_parser import RequestParser
+
+if TYPE_CHECKING:
+    from gateway.http.server import Server
+
+PIPELINED = 16  # requests that may wait behind the one being answered before reading stops
+WRITE_BUFFER_BYTES = 131_072  # beyond it `on_pause`, below a quarter of it `on_resume`
+LINGER_S = 2.0  # after a refusal: a client still sending gets to read why, instead of a reset
+
+OnRefused = Callable[[HttpError], Headers]
+
+logger = logging.getLogger(__name__)
+
+
+class ClientConnection(asyncio.Protocol):
+    """In turn waiting for a request, receiving one, and answering; then closing."""
+
+    def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop) -> None:
+        self.deadline = NEVER
+        self._server = server
+        self._app = server.app
+        self._limits = server.limits
+        self._deadlines = deadlines_of(loop)
+        self._transport: asyncio.Transport
+        self._parser: RequestParser
+        self._waiting: deque[Request] = deque()
+        self._reply: Reply | None = None
+        self._pumping = False
+        self._paused = False  # the client doesn't read
+        self._unread = 0  # bytes that it had not read when last looked at
+        self._reading = True
+        self._closing = False  # nothing more is read from it
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet it, or turn it away when there are too many."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(WRITE_BUFFER_BYTES, WRITE_BUFFER_BYTES // 4)
+        peer = transport.get_extra_info("peername")
+        self._parser = RequestParser(self._limits, peer[0] if isinstance(peer, tuple) else "")
+        self.deadline = self._deadlines.after(self._limits.header_timeout_s)
+        self._deadlines.watch(self)
+        if not self._server.admit(self):
+            self._refuse(HttpError(503, "too many connections; try again later"))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, queue, answer."""
+        if self._closing:
+            return
+        parser = self._parser
+        began_in_head = parser.in_head
+        self._waiting.extend(parser.feed(data))
+        self._pump()
+        if self._reply is not None:
+            self._read_on(len(self._waiting) < PIPELINED)
+        elif parser.receiving and not self._closing and not (began_in_head and parser.in_head):
+            self.deadline = self._deadlines.after(self._limits.header_timeout_s)
+
+    def eof_received(self) -> bool:
+        """The client closed its sending side: as for nginx and Go's server, it has gone if it waits for an answer."""
+        if self._reply is not None:
+            self._transport.abort()
+        return False
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Tell the application at once: whatever the upstream still does for this client costs money."""
+        self._deadlines.forget(self)
+        self._server.leave(self)
+        self._waiting.clear()
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply.lose()
+
+    def pause_writing(self) -> None:
+        """The client doesn't keep up."""
+        self._paused = True
+        self._unread = self._transport.get_write_buffer_size()
+        self.deadline = self._deadlines.after(self._limits.keepalive_s)
+        if self._reply is not None and self._reply.on_pause is not None:
+            self._reply.on_pause()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._paused = False
+        reply = self._reply
+        if reply is None:
+            self._pump()
+            return
+        self.deadline = NEVER
+        if reply.on_resume is not None:
+            reply.on_resume()
+
+    def on_deadline(self) -> None:
+        """A client that is too slow, or that has nothing more to ask."""
+        unread = self._transport.get_write_buffer_size()
+        if unread and unread < self._unread:  # slow, but it reads
+            self._unread = unread
+            self.deadline = self._deadlines.after(self._limits.keepalive_s)
+        elif self._paused or self._closing:
+            self._transport.abort()
+        elif self._parser.receiving:
+            self._refuse(HttpError(408, "the request did not arrive in time"))
+        else:
+            self.close()
+
+    # The life of requests
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being received, waiting or answered."""
+        return self._reply is None and not self._waiting and not self._parser.receiving
+
+    def wind_down(self) -> None:
+        """Close now if idle, or else behind the running answer."""
+        if self.idle:
+            self.close()
+        elif self._reply is not None:
+            self._reply.keep_alive = False
+
+    def close(self) -> None:
+        """Close after what is still in the buffer."""
+        self._closing = True
+        self._waiting.clear()
+        self._unread = self._transport.get_write_buffer_size()
+        self.deadline = self._deadlines.after(self._limits.keepalive_s)
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def _pump(self) -> None:
+        """Answer what waits. A loop, not a recursion: an application may answer before it returns."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._waiting and self._reply is None and not self._paused and not self._closing:
+                self._dispatch(self._waiting.popleft())
+        finally:
+            self._pumping = False
+        if self._reply is None and not self._waiting and not self._closing:
+            self._after_last()
+
+    def _dispatch(self, request: Request) -> None:
+        self.deadline = NEVER
+        reply = self._reply = Reply(request, self._transport.write, self._finished)
+        if self._server.draining:
+            reply.keep_alive = False
+        try:
+            self._app(request, reply)
+        except Exception:
+            logger.exception("the application failed on %r %r", request.method, request.path)
+            self._answer_fault(reply)
+
+    def _answer_fault(self, reply: Reply) -> None:
+        """The last resort for a bug behind us: an answer that says so, or a visible cut."""
+        if reply.started:
+            reply.abort()
+            return
+        headers = [(b"Content-Type", b"application/json"), (b"x-evogate-error", b"internal")]
+        reply.send(500, headers, framing.envelope("internal error", "server_error", code="internal"))
+
+    def _finished(self, reusable: bool) -> None:
+        self._reply = None
+        if reusable and not self._server.draining:
+            self._pump()
+        else:
+            self.close()
+
+    def _after_last(self) -> None:
+        """Nothing is being answered: say what is wrong, ask for the body, or wait for the next request."""
+        if self._parser.error is not None:
+            self._refuse(self._parser.error)
+            return
+        self._read_on(True)
+        if self._parser.take_expectation():
+            self._transport.write(framing.CONTINUE)
+        if not self._parser.receiving:
+            self.deadline = self._deadlines.after(self._limits.keepalive_s)
+        elif self.deadline == NEVER:  # it began to arrive while another was answered
+            self.deadline = self._deadlines.after(self._limits.header_timeout_s)
+
+    def _read_on(self, wanted: bool) -> None:
+        if wanted is not self._reading:
+            self._reading = wanted
+            (self._transport.resume_reading if wanted else self._transport.pause_reading)()
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer with the error, then close our side and read on for a while."""
+        self._closing = True
+        self._transport.write(refusal(error, self._server.on_refused(error)))
+        self._transport.write_eof()
+        self._read_on(True)
+        self.deadline = self._deadlines.after(LINGER_S)
+
+
+def refusal(error: HttpError, extra: Headers) -> bytes:
+    """The whole answer to a request that can't be served."""
+    kind = "server_error" if error.status >= 500 else "invalid_request_error"
+    body = framing.envelope(str(error), kind, code=error.reason)
+    headers = [(b"Content-Type", b"application/json"), (b"x-evogate-error", error.reason.encode()), *extra]
+    return framing.response_head(error.status, headers, length=len(body), extra=b"Connection: close\r\n") + body
