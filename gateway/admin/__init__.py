@@ -1,0 +1,1 @@
+"""The admin listener: metrics, status, reload, arms. Loopback, or a token."""

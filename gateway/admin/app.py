@@ -1,0 +1,94 @@
+"""The admin listener: `/metrics`, `/admin/status`, `/admin/arms`, `/admin/reload`.
+
+1. A request whose `Host` is not the listener's is refused (DNS rebinding), and so is one with a foreign `Origin`.
+2. A listener that is not on loopback asks everybody for the token.
+"""
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.admin.collector import Collector
+from gateway.admin.status import arms, status
+from gateway.pipeline.worker import Worker
+from policies.errors import OperatorError
+
+Reload = Callable[[], Awaitable[None]]
+
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def create_app(worker: Worker, *, host: str, token: str | None, reload: Reload) -> web.Application:
+    """The admin application of one worker.
+
+    Raises:
+        OperatorError: the listener is not on loopback, and there is no token.
+    """
+    if token is None and not is_loopback(host):
+        raise OperatorError(f"gateway.admin_host {host} is not loopback: set gateway.admin_token, or use 127.0.0.1")
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector(worker))
+    app = web.Application(middlewares=[_guard(host, token)])
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def show_status(_: web.Request) -> web.Response:
+        return _json(status(worker))
+
+    async def show_arms(_: web.Request) -> web.Response:
+        return _json({"arms": arms(worker)})
+
+    async def do_reload(_: web.Request) -> web.Response:
+        try:
+            await reload()
+        except OperatorError as error:
+            return _json({"reloaded": False, "error": str(error)}, status=422)
+        return _json({"reloaded": True, "epoch": worker.core.epoch.number})
+
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/admin/status", show_status)
+    app.router.add_get("/admin/arms", show_arms)
+    app.router.add_post("/admin/reload", do_reload)
+    return app
+
+
+def _guard(host: str, token: str | None) -> Middleware:
+    known = _LOCAL_NAMES | {host}
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        origin = request.headers.get("origin")
+        if token is None and (_name(request.host) not in known or (origin and urlsplit(origin).hostname not in known)):
+            return _json({"error": "this listener serves its own machine only"}, status=403)
+        if token is not None:
+            sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(sent.encode(), token.encode()):
+                return _json({"error": "send the admin token: Authorization: Bearer ..."}, status=401)
+        return await handler(request)
+
+    return guard
+
+
+def _name(host: str) -> str:
+    return urlsplit(f"//{host}").hostname or ""
+
+
+def _json(value: object, *, status: int = 200) -> web.Response:
+    body = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    return web.Response(body=body, status=status, content_type="application/json")

@@ -1,0 +1,117 @@
+"""What a worker says of itself, as JSON values."""
+
+from typing import Any
+
+from gateway.pipeline.epoch import Arm, PolicyView
+from gateway.pipeline.live import Running
+from gateway.pipeline.worker import Worker
+from policies.evidence import detectable_ratio
+
+
+def status(worker: Worker) -> dict[str, Any]:
+    """Everything that an operator asks first."""
+    core = worker.core
+    epoch = core.epoch
+    return {
+        "writer": core.writer,
+        "ready": worker.app.ready,
+        "epoch": epoch.number,
+        "frozen": epoch.frozen,
+        "deciding": core.recording,
+        "arms": arms(worker),
+        "policies": {name: _policy(view) for name, view in epoch.policies.items()},
+        "experiments": [_experiment(run) for run in core.evidence.running.values()],
+        "outages": {name: state.summary for name, state in core.outages.down().items()},
+        "configuration": {
+            "reloads": core.metrics.reloads,
+            "failures": core.metrics.reload_failures,
+            "last_error": worker.reload_error,
+        },
+        "spool": {
+            "position": list(worker.spool.position),
+            "waiting_bytes": worker.spool.waiting,
+            "lost_frames": worker.spool.lost,
+            "failed_writes": worker.commit.failures,
+            "recording": core.recording,
+        },
+        "fell_open": {"counts": core.fall_open.counts, "last": core.fall_open.last},
+        "feedback": {"remembered_requests": len(core.recent)},
+    }
+
+
+def arms(worker: Worker) -> list[dict[str, Any]]:
+    """Every arm that may be drawn, production first."""
+    rows = []
+    for view in worker.core.epoch.policies.values():
+        for arm, (_, share) in zip(view.drawn, view.odds, strict=True):
+            rows.append(_arm(worker, view, arm, share))
+    return rows
+
+
+def _arm(worker: Worker, view: PolicyView, arm: Arm, share: float) -> dict[str, Any]:
+    posterior = worker.core.posteriors.of(view.name, arm.hash)
+    run = next((r for r in worker.core.evidence.running.values() if r.trial.subject == arm.hash), None)
+    label = arm.version if arm.candidate is None else f"{arm.candidate[:8]} on {arm.version}"
+    return {
+        "policy": view.name,
+        "label": label,
+        "role": arm.role,
+        "genome": arm.hash,
+        "version": arm.version,
+        "candidate": arm.candidate,
+        "share": round(share, 4),
+        "posterior": f"{posterior.mean:.3f} ({posterior.weight - 2.0:.0f})",
+        "posterior_alpha": posterior.alpha,
+        "posterior_beta": posterior.beta,
+        "evidence": _evidence(run),
+        "detectable": _detectable(run, view) if run is not None else "",
+    }
+
+
+def _policy(view: PolicyView) -> dict[str, Any]:
+    return {
+        "mode": view.settings.mode,
+        "production": view.production.version,
+        "frozen": view.frozen,
+        "shadows": [arm.candidate for arm in view.shadows],
+        "pinnable_arms": len(view.arms),
+        "problems": list(view.problems),
+    }
+
+
+def _experiment(run: Running) -> dict[str, Any]:
+    decision = run.decision
+    return {
+        "id": run.trial.experiment,
+        "policy": run.policy,
+        "candidate": run.trial.candidate,
+        "holdback": run.trial.holdback,
+        "writers": run.writers,
+        "verdict": decision.verdict if decision is not None else "CLEAR",
+        "heuristic": decision.heuristic if decision is not None else False,
+        "summary": decision.summary if decision is not None else "",
+        "evidence": decision.evidence if decision is not None else {},
+    }
+
+
+def _evidence(run: Running | None) -> str:
+    if run is None or run.decision is None:
+        return ""
+    value = run.decision.evidence["e_values"]["combined"]["1"]
+    return f"{run.decision.verdict}, E {value:.3g}"
+
+
+def _detectable(run: Running, view: PolicyView) -> str:
+    """At the window's traffic and production's failure rate in it."""
+    if run.decision is None:
+        return ""
+    window = run.decision.evidence["window"]["answer"]
+    (units, failures), (challenger, _) = window["production"], window["challenger"]
+    total = units + challenger
+    if not units or not challenger:
+        return ""
+    breaker = view.settings.breaker
+    lasted = min(breaker.window_s, max(run.decision.evidence["at"] - run.trial.started_at, 1.0))
+    rate = (failures + 0.5) / (units + 1.0)
+    ratio = detectable_ratio(total / lasted, challenger / total, rate, breaker.window_s, breaker.alpha)
+    return f"{ratio:.1f}x" if ratio is not None else "none"

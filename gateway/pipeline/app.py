@@ -1,0 +1,126 @@
+"""The data plane's application: what each request is, and who answers it."""
+
+import logging
+from typing import Any
+
+import orjson
+
+from gateway.http.messages import Headers, Reply, Request
+from gateway.pipeline import answers, feedback
+from gateway.pipeline.core import Core
+from gateway.pipeline.epoch import Epoch
+from gateway.pipeline.exchange import Exchange
+from gateway.pipeline.models import ModelList
+from gateway.pipeline.relay import Relay
+from policies.errors import ClientError
+
+log = logging.getLogger("evogate.pipeline")
+
+_FEEDBACK = b"/v1/feedback"
+_MODELS = b"/v1/models"
+_HEALTH = b"/health"
+_READY = b"/ready"
+
+
+class DataPlane:
+    """Called on the loop for each complete request; never blocks, never raises."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.started = False  # the first epoch is in force and the recordings are replayed
+        self.ready = False  # started, and not draining
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        """Answer a request, or see to it that it will be answered."""
+        try:
+            self._dispatch(request, reply)
+        except Exception as error:
+            log.exception("a request failed here")
+            if not reply.started:
+                self._refuse(reply, 500, "internal", f"the gateway failed: {type(error).__name__}")
+            else:
+                reply.abort()
+
+    def _dispatch(self, request: Request, reply: Reply) -> None:
+        path = request.path
+        if not self.started and path not in {_HEALTH, _READY}:
+            self._refuse(reply, 503, "starting", "the gateway is starting; try again in a moment")
+            return
+        if path == _HEALTH:
+            self._plain(reply, 200, {"status": "ok"})
+        elif path == _READY:
+            self._plain(reply, *((200, {"ready": True}) if self.ready else (503, {"ready": False})))
+        elif path == _FEEDBACK:
+            self._feedback(request, reply)
+        else:
+            self._forward(self._core.epoch, path, request, reply)
+
+    def _forward(self, epoch: Epoch, path: bytes, request: Request, reply: Reply) -> None:
+        eligible = path in epoch.paths and request.method == b"POST" and request.get(b"x-evogate-bypass") != b"1"
+        if not (eligible and self._covered(epoch, path, request, reply)):
+            self._relay(epoch, path, request, reply)
+
+    def _covered(self, epoch: Epoch, path: bytes, request: Request, reply: Reply) -> bool:
+        """Whether a policy takes the request; then it is on its way."""
+        try:
+            body = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            return False  # the provider is the one to refuse it
+        if not isinstance(body, dict):
+            return False
+        model = body.get("model")
+        model = model if isinstance(model, str) else ""
+        chosen = request.get(b"x-evogate-policy")
+        try:
+            name = epoch.matcher.find(path.decode("latin-1"), model, chosen.decode("latin-1") if chosen else None)
+        except ClientError as error:
+            self._refuse(reply, 400, "unknown_policy", str(error), param="x-evogate-policy")
+            return True
+        if name is None:
+            return False
+        try:
+            exchange = Exchange(self._core, epoch, epoch.policies[name], request, reply, body, model)
+        except Exception as error:  # noqa: BLE001
+            self._core.fall_open.count("assignment", error)
+            return False
+        exchange.begin()
+        return True
+
+    def _relay(self, epoch: Epoch, path: bytes, request: Request, reply: Reply) -> None:
+        route = epoch.default_route
+        if route is None:
+            self._refuse(reply, 503, "no_upstream", "no upstream is configured; add one under `upstreams`")
+            return
+        request_id = self._core.new_id()
+        if path == _MODELS and request.method == b"GET" and request.get(b"x-evogate-bypass") != b"1":
+            ModelList(route, request, reply, request_id, epoch.policies).begin()
+        else:
+            Relay(route, request, reply, request_id, self._core.metrics).begin()
+
+    def _feedback(self, request: Request, reply: Reply) -> None:
+        if request.method != b"POST":
+            self._refuse(reply, 405, "method", "feedback is sent by POST")
+            return
+        try:
+            said = feedback.parse(request.body)
+            entry, frame = feedback.apply(self._core, said, request.get(b"authorization"))
+        except feedback.UnknownRequestError as error:
+            self._refuse(reply, 404, "unknown_request", str(error), param="request_id")
+            return
+        except ClientError as error:
+            self._refuse(reply, 400, "invalid_feedback", str(error))
+            return
+        accepted = {"accepted": True, "request_id": entry.id, "counted": frame is not None}
+        if frame is None:
+            self._plain(reply, 202, accepted)
+        else:
+            self._core.recorder.append(frame, lambda: self._plain(reply, 202, accepted))
+
+    def _plain(self, reply: Reply, status: int, body: dict[str, Any]) -> None:
+        headers: Headers = [answers.JSON_TYPE, (b"x-evogate-request-id", self._core.new_id().encode())]
+        reply.send(status, headers, orjson.dumps(body))
+
+    def _refuse(self, reply: Reply, status: int, reason: str, message: str, *, param: str | None = None) -> None:
+        self._core.metrics.error(reason)
+        body = answers.refusal(message, reason, status=status, param=param)
+        reply.send(status, answers.made_here(reason, self._core.new_id()), body)

@@ -1,0 +1,98 @@
+"""From a genome to an arm that is ready to serve."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from config.settings import Policy
+from gateway.pipeline.epoch import Arm, Memory, Target, Way
+from gateway.pipeline.metrics import ArmCounters
+from policies.errors import OperatorError
+from policies.genome import Genome
+from policies.registry.values import Role
+from policies.render import ModelTarget, Renderer
+from policies.validators import Validators
+
+
+class Workshop(Protocol):
+    """Compiled pieces, kept from one epoch to the next."""
+
+    def renderer(self, genome: Genome, digest: str, target: ModelTarget | None, wins: tuple[str, ...]) -> Renderer:
+        """A compiled renderer."""
+
+    def validators(self, policy: Policy) -> Validators:
+        """The policy's checks."""
+
+    def memory(self, policy: Policy, genome: Genome) -> Memory | None:
+        """What an arm may be reminded of."""
+
+    def salt(self, policy: str, salts: list[str]) -> bytes:
+        """The draw's key."""
+
+    def counters(self, policy: str, role: Role) -> ArmCounters:
+        """Where a role's arms count."""
+
+
+class Parts:
+    """Makes the arms of one policy."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        name: str,
+        policy: Policy,
+        targets: Mapping[str, Target],
+        default: Target,
+        alias: Target | None,
+    ) -> None:
+        self.workshop = workshop
+        self.name = name
+        self.policy = policy
+        self._targets = targets
+        self._default = default
+        self._alias = alias  # what the policy's name stands for as a model
+        self.problems: list[str] = []
+        self.used: set[Renderer] = set()
+
+    def arm(self, genome: Genome, role: Role, label: str, candidate: str | None) -> Arm | None:
+        """An arm, or None (and a problem for the operator) where it can't be served."""
+        digest = genome.content_hash
+        try:
+            default, by_model = self._ways(genome, digest)
+        except OperatorError as error:
+            self.problems.append(f"{role} {candidate or label}: {error}")
+            return None
+        return Arm(
+            hash=digest,
+            role=role,
+            version=label,
+            candidate=candidate,
+            genome=genome,
+            default=default,
+            by_model=by_model,
+            memory=self.workshop.memory(self.policy, genome),
+            counters=self.workshop.counters(self.name, role),
+            hash_bytes=digest.encode(),
+            version_bytes=label.encode(),
+        )
+
+    def _ways(self, genome: Genome, digest: str) -> tuple[Way, Mapping[str, Way]]:
+        key = genome.strategy.model_key
+        if key is None:
+            ways = {name: self._way(genome, digest, target) for name, target in self._targets.items()}
+            if self._alias is not None:
+                ways[self.name] = self._way(genome, digest, self._alias)
+            return self._way(genome, digest, self._default), ways
+        target = self._targets.get(key)
+        if target is None:
+            raise OperatorError(f"model '{key}' is not configured; add it under `models`")
+        if target.route is not None and target.route is not self._default.route and target.route.authorization is None:
+            raise OperatorError(
+                f"upstream '{target.route.name}' of model '{key}' has no api_key, and clients' credentials are meant "
+                "for another; give it one"
+            )
+        return self._way(genome, digest, target), {}
+
+    def _way(self, genome: Genome, digest: str, target: Target) -> Way:
+        renderer = self.workshop.renderer(genome, digest, target.model, self.policy.client_wins)
+        self.used.add(renderer)
+        return Way(renderer, target)

@@ -1,0 +1,105 @@
+"""Building epochs off the request path. Compiled pieces are kept from one epoch to the next."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+from config.settings import Policy, Regex, Settings
+from gateway.pipeline.arms import Parts
+from gateway.pipeline.epoch import Epoch, Memory, Target
+from gateway.pipeline.metrics import ArmCounters, Metrics
+from gateway.pipeline.routes import Route
+from gateway.pipeline.scene import Scene, Verdicts
+from gateway.pipeline.snapshot import PolicySnapshot, Snapshot
+from gateway.pipeline.targets import default_model, targets_of
+from policies.bandit import Posterior
+from policies.genome import Genome
+from policies.matching import Matcher
+from policies.memory import Index
+from policies.registry.values import Role
+from policies.render import ModelTarget, Renderer
+from policies.validators import Validators
+
+
+class Builder:
+    """Makes epochs for one worker."""
+
+    def __init__(self, metrics: Metrics, key: bytes, memories: Callable[[str], Index | None]) -> None:
+        self._metrics = metrics
+        self._key = key
+        self._memories = memories
+        self._number = 0
+        self._renderers: dict[tuple[object, ...], Renderer] = {}
+        self._validators: dict[tuple[object, ...], Validators] = {}
+
+    def build(
+        self,
+        settings: Settings,
+        routes: Mapping[str, Route],
+        snapshot: Snapshot,
+        posterior: Callable[[str, str], Posterior],
+        verdicts: Verdicts,
+        previous: Epoch | None,
+        now: float,
+    ) -> Epoch:
+        """The next epoch.
+
+        Raises:
+            OperatorError: the settings name something that can't be compiled.
+        """
+        self._number += 1
+        targets = targets_of(settings, routes)
+        default = Target(next(iter(routes.values()), None))
+        views = {}
+        used: set[Renderer] = set()
+        for name, policy in settings.policies.items():
+            parts = Parts(self, name, policy, targets, default, default_model(settings, targets))
+            scene = Scene(parts, snapshot.policies.get(name, PolicySnapshot()))
+            old = previous.policies.get(name) if previous is not None else None
+            frozen = snapshot.frozen or name in verdicts.outages
+            views[name] = scene.view(posterior, verdicts, old, frozen=frozen)
+            used |= scene.used
+        self._renderers = {key: renderer for key, renderer in self._renderers.items() if renderer in used}
+        return Epoch(
+            number=self._number,
+            settings=settings,
+            matcher=Matcher({name: (p.match.path, p.match.model) for name, p in settings.policies.items()}),
+            paths=frozenset(p.match.path.encode() for p in settings.policies.values()),
+            policies=views,
+            targets=targets,
+            fallback=default_model(settings, targets) or default,
+            default_route=default.route,
+            frozen=snapshot.frozen,
+            created_at=now,
+        )
+
+    def renderer(self, genome: Genome, digest: str, target: ModelTarget | None, wins: tuple[str, ...]) -> Renderer:
+        """A compiled renderer, the same one as long as it is in use."""
+        where = (target.key, target.upstream, target.model, *sorted(target.params.items())) if target else None
+        key = (digest, where, wins)
+        found = self._renderers.get(key)
+        if found is None:
+            found = self._renderers[key] = Renderer(genome, target, wins)
+        return found
+
+    def validators(self, policy: Policy) -> Validators:
+        """The policy's checks, compiled once."""
+        specs = tuple(("regex", spec.regex) if isinstance(spec, Regex) else spec for spec in policy.validators)
+        found = self._validators.get(specs)
+        if found is None:
+            found = self._validators[specs] = Validators(specs)
+        return found
+
+    def memory(self, policy: Policy, genome: Genome) -> Memory | None:
+        """The memory of an arm, where its genome asks for any."""
+        if not genome.memory.retriever_topk or policy.memory_file is None:
+            return None
+        index = self._memories(policy.memory_file)
+        return Memory(index, genome.memory.retriever_topk) if index is not None else None
+
+    def salt(self, policy: str, salts: list[str]) -> bytes:
+        """The draw's key: secret, and a new one whenever an experiment begins or ends."""
+        return hashlib.blake2b("|".join([policy, *sorted(salts)]).encode(), key=self._key, digest_size=32).digest()
+
+    def counters(self, policy: str, role: Role) -> ArmCounters:
+        """Where a role's arms count."""
+        return self._metrics.of(policy, role)

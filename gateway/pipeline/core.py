@@ -1,0 +1,187 @@
+"""What one worker holds in memory, and what it learns from each request. The path reads this and nothing else."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.pipeline.clock import Clock
+from gateway.pipeline.epoch import Epoch, PolicyView
+from gateway.pipeline.fallopen import FallOpen
+from gateway.pipeline.live import LiveEvidence
+from gateway.pipeline.metrics import Metrics
+from gateway.pipeline.mirror import Mirror
+from gateway.pipeline.outages import Outages
+from gateway.pipeline.posteriors import Posteriors
+from gateway.pipeline.recent import Recent, RecentRequests
+from gateway.pipeline.recorder import Recorder
+from gateway.pipeline.settle import Settled
+from gateway.pipeline.signals import observe
+from gateway.recording.frames import Signal
+from gateway.recording.ids import IdSource
+from policies.outcome import UNION
+from policies.pins import Pins
+
+if TYPE_CHECKING:
+    from gateway.pipeline.exchange import Exchange
+
+log = logging.getLogger("evogate.pipeline")
+
+_RECORDING_HEALS_S = 2.5  # the spool tries again each second while its disk fails
+
+
+class Core:
+    """The state of one worker. `epoch` is replaced whole, everything else lives as long as the worker."""
+
+    def __init__(
+        self,
+        *,
+        writer: str,
+        key: bytes,
+        recorder: Recorder,
+        mirror: Mirror,
+        metrics: Metrics,
+        fall_open: FallOpen,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        idle_unit_s: float,
+    ) -> None:
+        self.writer = writer
+        self.key = key
+        self.recorder = recorder
+        self.mirror = mirror
+        self.metrics = metrics
+        self.fall_open = fall_open
+        self.now = clock
+        self.loop = loop
+        self.ids = IdSource()
+        self.evidence = LiveEvidence(writer)
+        self.posteriors = Posteriors(writer)
+        self.outages = Outages()
+        self.recent = RecentRequests()
+        self.pins: dict[str, Pins] = {}
+        self.epoch: Epoch
+        self.on_alarm: Callable[[], None] = _nobody  # a unit of an experiment has failed
+        self.recording_failed_at = float("-inf")  # on the loop's clock
+        self._idle_unit_s = idle_unit_s
+
+    def new_id(self) -> str:
+        """A request id."""
+        return self.ids.new(int(self.now() * 1e9))
+
+    # -- asked by an exchange ----------------------------------------------------------------------------------
+
+    def pins_of(self, view: PolicyView) -> Pins | None:
+        """The policy's pins; None where each request is a unit of its own."""
+        if view.unit_kind == "request":
+            return None
+        pins = self.pins.get(view.name)
+        if pins is None:
+            pins = self.pins[view.name] = Pins(idle_s=self._idle_unit_s)
+        return pins
+
+    @property
+    def recording(self) -> bool:
+        """Whether frames reach the disk."""
+        return self.loop.time() - self.recording_failed_at > _RECORDING_HEALS_S
+
+    # -- told by an exchange -----------------------------------------------------------------------------------
+
+    def assigned(self, exchange: "Exchange", text: str) -> Recent:
+        """Remember the request, see what it says about the one before it, and enter it into evidence."""
+        plan = exchange.plan
+        entry = Recent(
+            exchange.id,
+            exchange.at,
+            plan.view.name,
+            plan.unit,
+            plan.turn,
+            plan.arm.hash,
+            entrances=plan.entrances,
+            fresh=plan.why in {"draw", "only"},
+            said=hash(text),
+        )
+        try:
+            before = self.recent.add(entry)
+            if before is not None:
+                self._compare(before, entry, text)
+        except Exception as error:  # noqa: BLE001
+            exchange.failed_open("signals", error)
+        if plan.entrances:
+            try:
+                self.evidence.assigned(plan.entrances, plan.unit, exchange.at)
+            except Exception as error:  # noqa: BLE001
+                exchange.failed_open("evidence", error)
+        return entry
+
+    def settled(self, exchange: "Exchange", entry: Recent, done: Settled) -> None:
+        """Count, and learn from a unit's first answer."""
+        plan = exchange.plan
+        _count(exchange, done)
+        entry.settled = done
+        entry.reward = done.reward
+        try:
+            if plan.entrances:
+                self.evidence.settled(plan.entrances, plan.unit, done.failure, self.now())
+                if done.failure is not None:
+                    self.on_alarm()
+            if entry.fresh and done.reward is not None:
+                self.posteriors.add(plan.view.name, plan.arm.hash, done.reward)
+                target = exchange.rendered.target
+                if target.route is not None:
+                    self.outages.add(
+                        target.route.name, plan.view.name, plan.arm.hash, done.failure in UNION, self.now()
+                    )
+        except Exception as error:  # noqa: BLE001
+            self.fall_open.count("evidence", error)
+
+    def after(self, exchange: "Exchange", done: Settled) -> None:
+        """The answer is on its way: now there is time for the shadows."""
+        if exchange.plan.view.shadows and done.status:
+            self.loop.call_soon(self._mirror, exchange)
+
+    def _mirror(self, exchange: "Exchange") -> None:
+        try:
+            plan = exchange.plan
+            self.mirror.consider(
+                plan.view,
+                exchange.request,
+                exchange.body,
+                exchange.model,
+                exchange.id,
+                plan.unit,
+                bodies=exchange.records,
+                now=self.now(),
+            )
+        except Exception as error:  # noqa: BLE001
+            self.fall_open.count("mirror", error)
+
+    def _compare(self, before: Recent, entry: Recent, text: str) -> None:
+        if not entry.entrances and before.arm == entry.arm:
+            entry.entrances = before.entrances  # feedback on a later turn speaks of the unit's experiment
+        kind = observe(before, turn=entry.turn, text=text, said=entry.said, now=entry.at)
+        if kind is None:
+            return
+        self.metrics.signals += 1
+        data = {"by": entry.id}
+        frame = self.recorder.signal(Signal(before.id, entry.at, kind, entry.policy, entry.unit, data))
+        self.recorder.append(frame, None)
+
+
+def _count(exchange: "Exchange", done: Settled) -> None:
+    counters = exchange.plan.arm.counters
+    counters.requests += 1
+    counters.latency.observe(done.last_byte_ms / 1000.0)
+    counters.cost_usd += done.cost_usd
+    if done.answer is not None:
+        counters.input_tokens += done.answer.input_tokens
+        counters.output_tokens += done.answer.output_tokens
+    if done.failure is not None:
+        counters.failed(done.failure)
+    if done.reward is not None:
+        counters.reward += done.reward
+        counters.rewarded += 1
+
+
+def _nobody() -> None:
+    """Before anybody listens."""

@@ -1,0 +1,136 @@
+"""An epoch: everything a request needs to know, computed beforehand and never changed afterwards.
+
+A new epoch replaces the old one with a single assignment. A request in flight keeps the epoch it began with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config.settings import Policy, Settings
+from gateway.pipeline.metrics import ArmCounters
+from gateway.pipeline.routes import Route
+from policies.assignment import Shares
+from policies.fitness import Gates, Weights
+from policies.genome import Genome
+from policies.matching import Matcher
+from policies.memory import Entry, Index
+from policies.registry.values import Role
+from policies.render import ModelTarget, Renderer
+from policies.validators import Validators
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a rendered request goes, and what its tokens cost in US dollars per million."""
+
+    route: Route | None
+    model: ModelTarget | None = None
+    input_price: float = 0.0
+    cached_price: float | None = None
+    output_price: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What an arm may be reminded of."""
+
+    index: Index
+    top_k: int
+
+    def recall(self, query: str) -> list[tuple[Entry, float]]:
+        """Entries and scores, best first."""
+        return self.index.top(query, self.top_k, MEMORY_TOKENS)
+
+
+MEMORY_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A renderer and the target that it renders for."""
+
+    renderer: Renderer
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One genome of a policy, ready to serve."""
+
+    hash: str
+    role: Role
+    version: str
+    candidate: str | None
+    genome: Genome
+    default: Way
+    by_model: Mapping[str, Way]  # client's model name -> way, where it is an alias or a known model
+    memory: Memory | None
+    counters: ArmCounters
+    hash_bytes: bytes
+    version_bytes: bytes
+
+    def way(self, model: str) -> Way:
+        """How a request for `model` is rendered."""
+        return self.by_model.get(model) or self.default
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How a unit drawn to an arm enters one experiment. `q` is the challenger's propensity among the two."""
+
+    experiment: str
+    challenger: bool
+    q: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A running comparison. `subject` is the arm it may trip, `control` the arm it is compared with."""
+
+    experiment: str
+    candidate: str  # candidate id
+    subject: str
+    control: str
+    holdback: bool
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """One policy of an epoch."""
+
+    name: str
+    settings: Policy
+    production: Arm
+    arms: Mapping[str, Arm]  # by content hash: all that a conversation may be pinned to
+    drawn: tuple[Arm, ...]  # those that new conversations are drawn among, as in `shares`
+    shares: Shares
+    salt: bytes
+    odds: tuple[tuple[str, float], ...]  # (content hash, propensity) as recorded
+    entrances: tuple[tuple[Entrance, ...], ...]  # by position in `drawn`
+    experiments: tuple[str | None, ...]  # what the assignment frame names, by position in `drawn`
+    trials: tuple[Trial, ...]
+    shadows: tuple[Arm, ...]
+    validators: Validators
+    weights: Weights
+    gates: Gates
+    unit_kind: str  # conversation | request | header
+    unit_header: bytes | None
+    frozen: bool
+    problems: tuple[str, ...] = ()  # why an arm is left out, for the operator
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A whole snapshot. `number` grows with every swap of this worker."""
+
+    number: int
+    settings: Settings
+    matcher: Matcher
+    paths: frozenset[bytes]  # those that some policy covers
+    policies: Mapping[str, PolicyView]
+    targets: Mapping[str, Target]  # by model key and by provider's model name
+    fallback: Target  # where a covered request goes that nothing else decides
+    default_route: Route | None  # where uncovered ones go
+    frozen: bool
+    created_at: float

@@ -1,0 +1,53 @@
+"""Which header fields go up. What comes down is `gateway.http.framing.end_to_end`, untouched.
+
+1. `x-evogate-*` is between the client and the gateway: none of it reaches a provider.
+2. An upstream with a key of its own never sees the client's credential.
+3. Everything else passes, in order and in the case received; the pool writes `Host` and `Content-Length`.
+"""
+
+from typing import Literal
+
+from gateway.http.framing import end_to_end
+from gateway.http.messages import Headers
+
+Kind = Literal["plain", "ours", "credential", "coding"]
+
+_OURS = b"x-evogate-"
+_CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
+_CODING = b"accept-encoding"
+_IDENTITY = (b"accept-encoding", b"identity")
+_KINDS: dict[bytes, Kind] = {}
+_NAMES_KEPT = 4096  # names are the clients' choice, so the cache is bounded
+
+
+def _kind(name: bytes) -> Kind:
+    lower = name.lower()
+    kind: Kind = "plain"
+    if lower.startswith(_OURS):
+        kind = "ours"
+    elif lower in _CREDENTIALS:
+        kind = "credential"
+    elif lower == _CODING:
+        kind = "coding"
+    if len(_KINDS) < _NAMES_KEPT:
+        _KINDS[name] = kind
+    return kind
+
+
+def upward(headers: Headers, authorization: bytes | None, *, readable: bool) -> Headers:
+    """The fields to send up.
+
+    `authorization` replaces the client's credential. `readable` asks for an answer without content coding, because
+    the gateway reads it.
+    """
+    kinds = _KINDS
+    kept: Headers = []
+    for pair in end_to_end(headers):
+        kind = kinds.get(pair[0]) or _kind(pair[0])
+        if kind == "plain" or (kind == "credential" and authorization is None) or (kind == "coding" and not readable):
+            kept.append(pair)
+    if authorization is not None:
+        kept.append((b"authorization", authorization))
+    if readable:
+        kept.append(_IDENTITY)
+    return kept

@@ -1,0 +1,42 @@
+"""Memory files, read off the request path and kept until they change."""
+
+from pathlib import Path
+
+import orjson
+
+from policies.errors import OperatorError
+from policies.memory import Entry, Index
+
+
+class Memories:
+    """Indexes by file name."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, Index]] = {}
+
+    def __call__(self, name: str) -> Index:
+        """The index of a file of JSON lines, each `{"id", "text", "topics"}`.
+
+        Raises:
+            OperatorError: it can't be read, or a line is not an entry.
+        """
+        path = Path(name)
+        try:
+            stamp = path.stat().st_mtime_ns
+            known = self._known.get(name)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            lines = path.read_bytes().splitlines()
+        except OSError as error:
+            raise OperatorError(f"memory_file {name}: can't be read ({error.strerror})") from error
+        index = Index([_entry(name, number, line) for number, line in enumerate(lines, 1) if line.strip()])
+        self._known[name] = (stamp, index)
+        return index
+
+
+def _entry(name: str, number: int, line: bytes) -> Entry:
+    try:
+        value = orjson.loads(line)
+        return Entry(str(value["id"]), str(value["text"]), tuple(map(str, value.get("topics", ()))))
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise OperatorError(f'memory_file {name}, line {number}: not {{"id", "text", "topics"}} ({error})') from error

@@ -1,0 +1,205 @@
+"""Mirroring to shadow candidates: their answers never reach a client and never delay one.
+
+1. Bounded in concurrency and in dollars a day: the worst case is reserved before sending, the actual cost settled after.
+2. Drops happen only before sending. What was sent and failed is a failure of that candidate.
+3. Comparisons are paired: a candidate sees a request only after production has answered it.
+"""
+
+import hashlib
+from time import perf_counter
+from typing import Any
+
+from gateway.http.errors import UpstreamError
+from gateway.http.messages import Headers, Request
+from gateway.pipeline.epoch import Arm, PolicyView, Way
+from gateway.pipeline.fallopen import FallOpen
+from gateway.pipeline.headers import upward
+from gateway.pipeline.metrics import Metrics
+from gateway.pipeline.recorder import Recorder
+from gateway.pipeline.settle import Settled, settle
+from gateway.recording.frames import Signal
+from policies.outcome import read_answer
+from policies.render import last_user_text
+
+_DAY_S = 86_400.0
+_FRACTION = 1.0 / 2**32
+
+
+class Budget:
+    """Dollars of one policy's present day (UTC) and its calls in flight."""
+
+    __slots__ = ("_day", "in_flight", "reserved", "spent")
+
+    def __init__(self) -> None:
+        self._day = 0
+        self.spent = 0.0
+        self.reserved = 0.0
+        self.in_flight = 0
+
+    def reserve(self, usd: float, *, limit: float, concurrency: int, now: float) -> bool:
+        """Whether one more call fits; then its worst case is set aside."""
+        self.turn(now)
+        if self.in_flight >= concurrency or self.spent + self.reserved + usd > limit:
+            return False
+        self.reserved += usd
+        self.in_flight += 1
+        return True
+
+    def settle(self, reserved: float, actual: float) -> None:
+        """The call has ended."""
+        self.reserved = max(0.0, self.reserved - reserved)
+        self.spent += actual
+        self.in_flight -= 1
+
+    def turn(self, now: float) -> None:
+        """Begin a new day where one has begun."""
+        day = int(now // _DAY_S)
+        if day != self._day:
+            self._day, self.spent = day, 0.0
+
+
+class Mirror:
+    """Sends what is sampled."""
+
+    def __init__(self, recorder: Recorder, metrics: Metrics, fall_open: FallOpen, *, concurrency: int) -> None:
+        self.recorder = recorder
+        self.metrics = metrics
+        self.fall_open = fall_open
+        self.concurrency = concurrency
+        self._budgets: dict[str, Budget] = {}
+
+    def budget(self, policy: str) -> Budget:
+        """The policy's purse."""
+        return self._budgets.setdefault(policy, Budget())
+
+    def consider(
+        self, view: PolicyView, request: Request, body: dict[str, Any], model: str, request_id: str, unit: str,
+        *, bodies: bool, now: float,
+    ) -> None:  # fmt: skip
+        """Send the request to every shadow candidate, where it is in the sample and within bounds."""
+        shadow = view.settings.shadow
+        if not _sampled(request_id, shadow.sample):
+            return
+        for arm in view.shadows:
+            budget = self.budget(view.name)
+            worst = view.settings.budgets.usd_per_request
+            busy = sum(purse.in_flight for purse in self._budgets.values())
+            fits = busy < self.concurrency and budget.reserve(
+                worst, limit=shadow.usd_per_day, concurrency=shadow.concurrency, now=now
+            )
+            if not fits:
+                self.metrics.mirror_dropped += 1
+                continue
+            shot = Shot(self, view, arm, arm.way(model), body, request_id, unit, budget, worst, now, bodies=bodies)
+            shot.send(request)
+
+
+class Shot:
+    """One mirrored call: a sink."""
+
+    __slots__ = (
+        "_arm", "_at", "_began", "_bodies", "_body", "_budget", "_chunks", "_first_ms", "_id", "_mirror", "_reserved",
+        "_sent", "_status", "_unit", "_view", "_way",
+    )  # fmt: skip
+
+    def __init__(
+        self, mirror: Mirror, view: PolicyView, arm: Arm, way: Way, body: dict[str, Any], request_id: str, unit: str,
+        budget: Budget, reserved: float, at: float, *, bodies: bool,
+    ) -> None:  # fmt: skip
+        self._mirror = mirror
+        self._view = view
+        self._arm = arm
+        self._way = way
+        # A whole answer is compared either way; a stream would only cost more to read.
+        self._body = {key: value for key, value in body.items() if key not in {"stream", "stream_options"}}
+        self._id = request_id
+        self._unit = unit
+        self._budget = budget
+        self._reserved = reserved
+        self._at = at
+        self._bodies = bodies
+        self._began = perf_counter()
+        self._chunks: list[bytes] = []
+        self._status = 0
+        self._first_ms = 0.0
+        self._sent = False
+
+    def send(self, request: Request) -> None:
+        """Render and send; a fault here fails the candidate, for its own render is at fault."""
+        route = self._way.target.route
+        try:
+            if route is None:
+                raise LookupError("no upstream is configured")
+            arm = self._arm
+            memory = arm.memory.recall(last_user_text(self._body)) if arm.memory is not None else []
+            payload = self._way.renderer.render(self._body, [entry for entry, _ in memory])
+            headers = upward(request.headers, route.authorization, readable=True)
+            route.call(request.method, route.path(request.target), headers, payload, self)
+            self._sent = True
+            self._mirror.metrics.mirrored += 1
+        except Exception as error:  # noqa: BLE001
+            self._mirror.fall_open.count("mirror", error)
+            self._end(None, fell_open=True)
+
+    def on_head(self, status: int, headers: Headers) -> None:  # noqa: ARG002
+        """The answer begins."""
+        self._status = status
+        self._first_ms = self._elapsed_ms()
+
+    def on_data(self, data: bytes) -> None:
+        """A piece of it."""
+        self._chunks.append(data)
+
+    def on_end(self) -> None:
+        """It is whole."""
+        self._end(None)
+
+    def on_error(self, error: UpstreamError) -> None:
+        """It failed, after it was sent: a failure of the candidate."""
+        self._end(error.kind)
+
+    def _elapsed_ms(self) -> float:
+        return (perf_counter() - self._began) * 1000.0
+
+    def _end(self, transport: str | None, *, fell_open: bool = False) -> None:
+        route = self._way.target.route
+        if self._sent and route is not None:
+            route.done()
+        done = self._judge(transport, fell_open=fell_open)
+        self._budget.settle(self._reserved, done.cost_usd)
+        try:
+            fields = self._mirror.recorder.fields(done, bodies=self._bodies)
+            data = {"candidate": self._arm.candidate, "arm": self._arm.hash, **fields}
+            signal = Signal(self._id, self._at, "shadow", self._view.name, self._unit, data)
+            self._mirror.recorder.append(self._mirror.recorder.signal(signal), None)
+        except Exception as error:  # noqa: BLE001
+            self._mirror.fall_open.count("mirror", error)
+
+    def _judge(self, transport: str | None, *, fell_open: bool) -> Settled:
+        elapsed = self._elapsed_ms()
+        try:
+            ok = 200 <= self._status < 300 and transport is None
+            return settle(
+                self._view,
+                self._way.target,
+                self._body,
+                status=self._status,
+                provider_status=self._status,
+                answer=read_answer(b"".join(self._chunks)) if ok else None,
+                transport_error=transport,
+                first_byte_ms=self._first_ms,
+                last_byte_ms=elapsed,
+                client_gone=False,
+                fell_open=fell_open,
+            )
+        except Exception as error:  # noqa: BLE001
+            self._mirror.fall_open.count("mirror", error)
+            return Settled.fell_open(self._status, self._first_ms, elapsed)
+
+
+def _sampled(request_id: str, share: float) -> bool:
+    """A hash of the id, so that every candidate sees the same sample."""
+    if share >= 1.0:
+        return True
+    digest = hashlib.blake2b(request_id.encode(), digest_size=4, person=b"evogate-mirror").digest()
+    return int.from_bytes(digest, "big") * _FRACTION < share

@@ -1,0 +1,42 @@
+"""Is it the provider? One watch per upstream over all arms that use it."""
+
+from policies.evidence import ProviderState, ProviderWatch
+
+
+class Outages:
+    """Upstreams that are down, and the policies that use them."""
+
+    def __init__(self) -> None:
+        self._watches: dict[str, ProviderWatch] = {}
+        self._policies: dict[str, set[str]] = {}
+        self.changed: set[str] = set()  # upstreams whose state has changed since somebody looked
+
+    def add(self, upstream: str, policy: str, arm: str, failed: bool, now: float) -> None:
+        """One first answer of an arm."""
+        watch = self._watches.get(upstream)
+        if watch is None:
+            watch = self._watches[upstream] = ProviderWatch()
+        self._policies.setdefault(upstream, set()).add(policy)
+        if watch.add(f"{policy}/{arm}", failed, now=now):
+            self.changed.add(upstream)
+
+    def state(self, upstream: str) -> ProviderState:
+        """The present state of one upstream."""
+        return self._watches[upstream].state()
+
+    def keep(self, arms: set[str]) -> None:
+        """Forget arms (`policy/hash`) that are no longer served."""
+        for watch in self._watches.values():
+            for arm in watch.state().evidence.keys() - arms:
+                watch.forget(arm)
+
+    @property
+    def policies(self) -> set[str]:
+        """Those whose provider is down."""
+        down = (name for name, watch in self._watches.items() if watch.state().outage)
+        return {policy for name in down for policy in self._policies[name]}
+
+    def down(self) -> dict[str, ProviderState]:
+        """The upstreams that are down."""
+        states = {name: watch.state() for name, watch in self._watches.items()}
+        return {name: state for name, state in states.items() if state.outage}

@@ -1,0 +1,75 @@
+"""The decision about one request: which arm, at which odds, why, and what it enters. No I/O."""
+
+from typing import Literal
+
+from gateway.pipeline.epoch import Arm, Entrance, PolicyView
+from policies.assignment import draw
+from policies.pins import Pin, Pins
+from policies.unit import Conversation
+
+Why = Literal["draw", "pin", "middle", "only", "frozen", "fell_open"]
+_NONE: tuple[Entrance, ...] = ()
+
+
+class Plan:
+    """What was decided. `first` says that the unit enters the experiments of `entrances` with this request."""
+
+    __slots__ = ("arm", "entrances", "experiment", "first", "odds", "turn", "unit", "view", "why")
+
+    def __init__(
+        self,
+        view: PolicyView,
+        arm: Arm,
+        unit: str,
+        turn: int,
+        why: Why,
+        *,
+        odds: tuple[tuple[str, float], ...] | None = None,
+        experiment: str | None = None,
+        entrances: tuple[Entrance, ...] = _NONE,
+    ) -> None:
+        self.view = view
+        self.arm = arm
+        self.unit = unit
+        self.turn = turn
+        self.why = why
+        self.odds = odds or ((arm.hash, 1.0),)
+        self.experiment = experiment
+        self.entrances = entrances
+        self.first = bool(entrances)
+
+
+def decide(view: PolicyView, who: Conversation, pins: Pins | None, now: float, *, exploring: bool) -> Plan:
+    """Choose the arm of a request.
+
+    A pinned conversation keeps its arm for as long as the epoch knows it. One met in the middle gets production
+    and enters nothing. `exploring` False (nothing can be recorded, or the provider is down) sends new
+    conversations to production: odds that can't be recorded must not be played. `pins` None: each request is a
+    unit of its own.
+    """
+    pin = pins.get(who.unit, now) if pins is not None else None
+    if pin is not None:
+        arm = view.arms.get(pin.arm)
+        if arm is not None:
+            return Plan(view, arm, who.unit, who.turn, "pin", experiment=pin.experiment)
+        return _production(view, who, pins, now, "middle")
+    if who.continued:
+        return _production(view, who, pins, now, "middle")
+    if len(view.drawn) == 1:
+        return _production(view, who, pins, now, "only")
+    if not exploring:
+        return _production(view, who, pins, now, "frozen")
+    at = draw(view.salt, who.unit, view.shares)
+    arm, experiment = view.drawn[at], view.experiments[at]
+    if pins is not None:
+        pins.put(who.unit, Pin(arm.hash, experiment, arm.role, now), now)
+    return Plan(
+        view, arm, who.unit, who.turn, "draw", odds=view.odds, experiment=experiment, entrances=view.entrances[at]
+    )
+
+
+def _production(view: PolicyView, who: Conversation, pins: Pins | None, now: float, why: Why) -> Plan:
+    arm = view.production
+    if pins is not None:
+        pins.put(who.unit, Pin(arm.hash, None, "production", now), now)
+    return Plan(view, arm, who.unit, who.turn, why)

@@ -1,0 +1,54 @@
+"""From a plan to the bytes that go up, falling back step by step when a step fails."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.pipeline.epoch import Epoch, Target
+from gateway.pipeline.plan import Plan
+from policies.errors import ClientError
+from policies.memory import Entry
+from policies.render import last_user_text
+
+
+class Rendered:
+    """What goes up, where, with what memory, and whether usage was asked for in the client's place."""
+
+    __slots__ = ("hides_usage", "memory", "payload", "target")
+
+    def __init__(
+        self, target: Target, payload: bytes, memory: list[tuple[Entry, float]], *, hides_usage: bool = False
+    ) -> None:
+        self.target = target
+        self.payload = payload
+        self.memory = memory
+        self.hides_usage = hides_usage
+
+
+def render(
+    epoch: Epoch, plan: Plan, body: dict[str, Any], raw: bytes, model: str, on_fault: Callable[[Exception], None]
+) -> Rendered:
+    """The arm's bytes; else production's; else the client's with the alias replaced; else as sent.
+
+    `on_fault` hears of each step that failed here. A body that no genome can be applied to is the client's fault: it
+    goes up as it is, for the provider to refuse.
+    """
+    for arm in (plan.arm, plan.view.production):
+        try:
+            way = arm.way(model)
+            memory = arm.memory.recall(last_user_text(body)) if arm.memory is not None else []
+            payload = way.renderer.render(body, [entry for entry, _ in memory], ask_usage=True)
+            return Rendered(way.target, payload, memory, hides_usage=way.renderer.adds_usage(body))
+        except ClientError:
+            break
+        except Exception as error:  # noqa: BLE001
+            on_fault(error)
+    target = epoch.targets.get(model) or epoch.fallback
+    if target.model is None or model not in {plan.view.name, target.model.key}:
+        return Rendered(target, raw, [])
+    try:
+        return Rendered(target, orjson.dumps({**body, "model": target.model.model}), [])
+    except Exception as error:  # noqa: BLE001
+        on_fault(error)
+        return Rendered(target, raw, [])

@@ -1,0 +1,130 @@
+"""At start: this writer's own recordings bring back evidence, pins, and what feedback may refer to.
+
+The recordings hold exactly what the live path fed into memory, in the same order, so that the same reducers end in the
+same state. Rewards that the registry's row of this writer already counts are left out.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.pipeline.core import Core
+from gateway.pipeline.epoch import Entrance, PolicyView
+from gateway.pipeline.feedback import BAD_BELOW
+from gateway.pipeline.recent import Recent
+from gateway.pipeline.settle import Settled, score
+from gateway.recording.reader import read_frames
+from gateway.recording.segments import Position, segment_path, segments
+from policies.outcome import Answer
+from policies.pins import Pin
+
+
+class Replay:
+    """One pass over a spool. `counted_until`: rewards settled up to then are in the posteriors already."""
+
+    def __init__(self, core: Core, *, now: float, idle_s: float, counted_until: float) -> None:
+        self._core = core
+        self._views: Mapping[str, PolicyView] = core.epoch.policies
+        self._counted_until = counted_until
+        trials = [trial.started_at for view in self._views.values() for trial in view.trials]
+        self._idle_from = now - idle_s
+        self._since = min([*trials, self._idle_from, counted_until or now])
+        self.frames = 0
+
+    def run(self, directory: Path) -> None:
+        """Read what is young enough to matter."""
+        handlers = {"assignment": self._assignment, "outcome": self._outcome, "signal": self._signal}
+        for _, payload in read_frames(directory, _start(directory, self._since)):
+            handler = handlers.get(payload.get("t", ""))
+            view = self._views.get(payload.get("policy", ""))
+            if handler is not None and (view is not None or payload.get("t") == "outcome"):
+                self.frames += 1
+                handler(payload, view)
+
+    def _assignment(self, frame: dict[str, Any], view: PolicyView | None) -> None:
+        if view is None or frame["at"] < self._since:
+            return
+        unit, at = frame["unit"], frame["at"]
+        pins = self._core.pins_of(view)
+        if pins is not None and at >= self._idle_from and frame["why"] != "fell_open":
+            pins.put(unit, Pin(frame["arm"], frame["experiment"], frame["role"], at), at)
+        entrances = _entrances(frame, view)
+        entry = Recent(
+            frame["id"],
+            at,
+            view.name,
+            unit,
+            frame["turn"],
+            frame["arm"],
+            entrances=entrances,
+            fresh=frame["why"] in {"draw", "only"},
+            said=0,
+        )
+        before = self._core.recent.add(entry)
+        if before is not None and not entrances and before.arm == entry.arm:
+            entry.entrances = before.entrances
+        self._core.evidence.assigned(entrances, unit, at)
+
+    def _outcome(self, frame: dict[str, Any], _: PolicyView | None) -> None:
+        entry = self._core.recent.get(frame["id"])
+        if entry is None:
+            return
+        entry.settled, entry.reward = _settled(frame), frame["reward"]
+        if not entry.fresh:
+            return
+        self._core.evidence.settled(entry.entrances, entry.unit, frame["failure"], frame["at"])
+        if entry.reward is not None and frame["at"] > self._counted_until:
+            self._core.posteriors.add(entry.policy, entry.arm, entry.reward)
+
+    def _signal(self, frame: dict[str, Any], view: PolicyView | None) -> None:
+        data = frame["data"]
+        if frame["kind"] == "shadow" and view is not None:
+            purse = self._core.mirror.budget(view.name)
+            purse.turn(frame["at"])
+            purse.spent += data.get("cost_usd", 0.0)
+            return
+        entry = self._core.recent.get(frame["id"])
+        if frame["kind"] != "feedback" or entry is None or view is None:
+            return
+        entry.feedback_key = data.get("key", "")
+        said = data.get("score")
+        if said is None:
+            return
+        self._core.evidence.judged(entry.entrances, entry.unit, bad=said < BAD_BELOW, now=frame["at"])
+        if entry.fresh and entry.settled is not None:
+            revised = score(view, entry.settled, said)
+            if frame["at"] > self._counted_until:
+                self._core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised)
+            entry.reward = revised
+
+
+def _entrances(frame: dict[str, Any], view: PolicyView) -> tuple[Entrance, ...]:
+    """As the allocation gave them at that time: from the recorded odds, for what is still running."""
+    if frame["why"] != "draw":
+        return ()
+    odds = dict(frame["arms"])
+    found = []
+    for trial in view.trials:
+        known = trial.subject in odds and trial.control in odds and frame["at"] >= trial.started_at
+        if known and frame["arm"] in {trial.subject, trial.control}:
+            q = odds[trial.subject] / (odds[trial.subject] + odds[trial.control])
+            found.append(Entrance(trial.experiment, challenger=frame["arm"] == trial.subject, q=q))
+    return tuple(found)
+
+
+def _settled(frame: dict[str, Any]) -> Settled:
+    """What revising a reward needs of an outcome."""
+    answer = Answer(output_tokens=frame["output_tokens"], complete=True)
+    done = Settled(frame["status"], answer, frame["first_byte_ms"], frame["last_byte_ms"])
+    done.cost_usd = frame["cost_usd"]
+    done.failure = frame["failure"]
+    done.validators = frame["validators"]
+    done.repairs = frame["repairs"]
+    done.reward = frame["reward"]
+    return done
+
+
+def _start(directory: Path, since: float) -> Position:
+    """The first segment that was written to after `since`."""
+    young = (n for n in segments(directory) if segment_path(directory, n).stat().st_mtime >= since)
+    return Position(next(young, 1 << 31), 0)

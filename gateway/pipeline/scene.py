@@ -1,0 +1,193 @@
+"""One policy of the next epoch: who serves, at which odds, and what is compared with what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.pipeline.allocation import allocate, entrances
+from gateway.pipeline.arms import Parts
+from gateway.pipeline.epoch import Arm, PolicyView, Trial
+from gateway.pipeline.snapshot import PolicySnapshot
+from policies.bandit import Posterior
+from policies.fitness import Gates, Weights, resolve
+from policies.render import Renderer
+
+_RESTING = 5  # older versions that conversations may still be pinned to
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """What this worker has found out by itself, ahead of the registry."""
+
+    tripped: set[str] = field(default_factory=set)  # experiment ids
+    suspects: set[str] = field(default_factory=set)  # experiment ids
+    outages: set[str] = field(default_factory=set)  # policies whose provider is down: learning is frozen
+
+
+class Scene:
+    """One policy while its view is being made."""
+
+    def __init__(self, parts: Parts, rows: PolicySnapshot) -> None:
+        self._parts = parts
+        self._workshop = parts.workshop
+        self._name = parts.name
+        self._policy = parts.policy
+        self._rows = rows
+        self._production = rows.production
+        self.used: set[Renderer] = parts.used
+
+    def view(
+        self,
+        posterior: Callable[[str, str], Posterior],
+        verdicts: Verdicts,
+        old: PolicyView | None,
+        *,
+        frozen: bool,
+    ) -> PolicyView:
+        """The finished view."""
+        trials = self._trials(verdicts)
+        production = self._production_arm(verdicts)
+        arms = {production.hash: production}
+        challengers = self._challengers(trials, arms)
+        holdback = self._holdback(trials, arms)
+        trials = [trial for trial in trials if trial.subject in arms and trial.control in arms]
+        suspects = {trial.subject for trial in trials if trial.experiment in verdicts.suspects}
+        shares = allocate(
+            production.hash,
+            challengers,
+            holdback,
+            {arm: posterior(self._name, arm) for arm in arms},
+            self._policy.bandit,
+            capped=suspects,
+            kept=old.shares if frozen and old is not None else None,
+        )
+        entered = entrances(shares, trials)
+        self._rest(arms, verdicts)
+        salts = [e.salt for e in self._rows.experiments] + ([self._rows.holdback.salt] if self._rows.holdback else [])
+        kind, _, header = self._policy.unit.partition(":")
+        weights = self._weights()
+        gates = self._policy.reward.gates
+        return PolicyView(
+            name=self._name,
+            settings=self._policy,
+            production=production,
+            arms=arms,
+            drawn=tuple(arms[arm] for arm in shares.arms),
+            shares=shares,
+            salt=self._workshop.salt(self._name, salts),
+            odds=tuple(zip(shares.arms, shares.propensities, strict=True)),
+            entrances=entered,
+            experiments=tuple(found[0].experiment if found else None for found in entered),
+            trials=tuple(trials),
+            shadows=self._shadows(),
+            validators=self._workshop.validators(self._policy),
+            weights=weights,
+            gates=Gates(gates.validator_score, gates.accuracy),
+            unit_kind=kind,
+            unit_header=header.lower().encode() if header else None,
+            frozen=frozen,
+            problems=tuple(self._parts.problems),
+        )
+
+    def _weights(self) -> Weights:
+        wanted, budgets = self._policy.reward.weights, self._policy.budgets
+        return resolve(
+            latency=wanted.latency,
+            tokens=wanted.tokens,
+            repairs=wanted.repairs,
+            cost=wanted.cost,
+            p95_ms=budgets.p95_ms,
+            usd=budgets.usd_per_request,
+        )
+
+    def _trials(self, verdicts: Verdicts) -> list[Trial]:
+        """Running comparisons whose two arms may be served, the canary's before the holdback's."""
+        production = self._production
+        if production is None or self._policy.mode == "observe":
+            return []
+        control = production.genome.content_hash
+        serving = {c.id: c for c in self._rows.candidates if c.state == "canary"}
+        found = [
+            Trial(
+                e.id,
+                e.candidate,
+                serving[e.candidate].genome.content_hash,
+                control,
+                holdback=False,
+                started_at=e.started_at,
+            )
+            for e in self._rows.experiments
+            if e.candidate in serving and e.id not in verdicts.tripped
+        ]
+        holdback = self._rows.holdback
+        older = self._rows.version(holdback.version) if holdback is not None else None
+        if holdback is not None and older is not None and holdback.experiment not in verdicts.tripped:
+            subject = next((c.id for c in self._rows.candidates if c.state == "promoted"), "")
+            hash_ = older.genome.content_hash
+            found.append(Trial(holdback.experiment, subject, control, hash_, holdback=True, started_at=holdback.since))
+        return [trial for trial in found if trial.subject != trial.control]
+
+    def _production_arm(self, verdicts: Verdicts) -> Arm:
+        """Production; its predecessor where this worker has just taken it back."""
+        version = self._production
+        holdback = self._rows.holdback
+        if holdback is not None and holdback.experiment in verdicts.tripped:
+            version = self._rows.version(holdback.version) or version
+        genome, label = (version.genome, version.label) if version is not None else (self._policy.genome, "v1.0")
+        arm = self._parts.arm(genome, "production", label, None)
+        if arm is not None:
+            return arm
+        # The model that it names is gone from the configuration: its prompt still applies to the client's own model.
+        plain = genome.model_copy(update={"strategy": genome.strategy.model_copy(update={"model_key": None})})
+        arm = self._parts.arm(plain, "production", label, None)
+        assert arm is not None
+        return arm
+
+    def _challengers(self, trials: list[Trial], arms: dict[str, Arm]) -> list[str]:
+        label = self._production.label if self._production is not None else "v1.0"
+        by_id = {candidate.id: candidate for candidate in self._rows.candidates}
+        found = []
+        for trial in trials:
+            candidate = by_id.get(trial.candidate)
+            if trial.holdback or candidate is None or trial.subject in self._rows.tombstones or trial.subject in arms:
+                continue
+            arm = self._parts.arm(candidate.genome, "challenger", label, candidate.id)
+            if arm is not None:
+                arms[arm.hash] = arm
+                found.append(arm.hash)
+        return found
+
+    def _holdback(self, trials: list[Trial], arms: dict[str, Arm]) -> tuple[str, float] | None:
+        holdback = self._rows.holdback
+        trial = next((trial for trial in trials if trial.holdback), None)
+        older = self._rows.version(holdback.version) if holdback is not None else None
+        if holdback is None or trial is None or older is None or trial.control in arms:
+            return None
+        arm = self._parts.arm(older.genome, "holdback", older.label, None)
+        if arm is None:
+            return None
+        arms[arm.hash] = arm
+        return arm.hash, holdback.share
+
+    def _rest(self, arms: dict[str, Arm], verdicts: Verdicts) -> None:
+        """Older versions stay for the conversations pinned to them, but for those that were taken back.
+
+        Versions between production and an older one of the same content were undone by that restore.
+        """
+        production = self._production
+        if production is None:
+            return
+        before = [version for version in self._rows.versions if version.number < production.number]
+        same = [i for i, version in enumerate(before) if version.genome == production.genome]
+        before = before[: same[-1]] if same else before
+        for version in before[-_RESTING:]:
+            digest = version.genome.content_hash
+            if digest not in arms and digest not in self._rows.tombstones:
+                arm = self._parts.arm(version.genome, "production", version.label, None)
+                if arm is not None:
+                    arms[digest] = arm
+
+    def _shadows(self) -> tuple[Arm, ...]:
+        label = self._production.label if self._production is not None else "v1.0"
+        shadowed = (c for c in self._rows.candidates if c.state == "shadow")
+        arms = (self._parts.arm(c.genome, "challenger", label, c.id) for c in shadowed)
+        return tuple(arm for arm in arms if arm is not None)

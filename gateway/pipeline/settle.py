@@ -1,0 +1,95 @@
+"""What came of a request: failure class, validators, cost and reward, as one value."""
+
+from typing import Any, Self
+
+from gateway.pipeline.epoch import PolicyView, Target
+from policies.fitness import reward
+from policies.outcome import Answer, FailureClass, Observed, classify, cost
+
+
+class Settled:
+    """The end of one exchange. `reward` is None for classes outside the union of failures."""
+
+    __slots__ = (
+        "answer", "attempts", "cost_usd", "detail", "failure", "first_byte_ms", "last_byte_ms", "repairs", "reward",
+        "status", "validators",
+    )  # fmt: skip
+
+    def __init__(self, status: int, answer: Answer | None, first_byte_ms: float, last_byte_ms: float) -> None:
+        self.status = status
+        self.answer = answer
+        self.first_byte_ms = first_byte_ms
+        self.last_byte_ms = last_byte_ms
+        self.cost_usd = 0.0
+        self.failure: str | None = None
+        self.detail = ""
+        self.validators: dict[str, float] = {}
+        self.repairs = 0
+        self.attempts = 1
+        self.reward: float | None = None
+
+    @classmethod
+    def fell_open(cls, status: int, first_byte_ms: float, last_byte_ms: float) -> Self:
+        """An exchange that could not be judged: its answer went out, and the arm has failed."""
+        done = cls(status, None, first_byte_ms, last_byte_ms)
+        done.failure, done.detail, done.reward = FailureClass.FELL_OPEN.value, "the outcome could not be judged", 0.0
+        return done
+
+
+def settle(
+    view: PolicyView,
+    target: Target,
+    body: dict[str, Any],
+    *,
+    status: int,
+    provider_status: int,
+    answer: Answer | None,
+    transport_error: str | None,
+    first_byte_ms: float,
+    last_byte_ms: float,
+    client_gone: bool,
+    fell_open: bool,
+) -> Settled:
+    """Judge one exchange by the rules of its policy. `status` went to the client, `provider_status` came (0: none)."""
+    done = Settled(status, answer, first_byte_ms, last_byte_ms)
+    if answer is not None:
+        done.cost_usd = cost(answer, target.input_price, target.cached_price, target.output_price)
+        if answer.complete and answer.error is None and not client_gone:
+            done.validators = view.validators.run(body, answer)
+    observed = Observed(
+        status=provider_status,
+        transport_error=transport_error,
+        answer=answer,
+        latency_ms=last_byte_ms,
+        cost_usd=done.cost_usd,
+        validators=done.validators,
+        client_gone=client_gone,
+        fell_open=fell_open,
+    )
+    budgets = view.settings.budgets
+    failure, done.detail = classify(
+        observed,
+        p95_ms=budgets.p95_ms,
+        usd_per_request=budgets.usd_per_request,
+        validator_gate=view.gates.validator_score,
+    )
+    done.failure = str(failure) if failure is not None else None
+    done.reward = score(view, done, None)
+    return done
+
+
+def score(view: PolicyView, done: Settled, explicit: float | None) -> float | None:
+    """The reward, with the user's own score (0..1) where there is one."""
+    answer = done.answer
+    got = reward(
+        failure=done.failure,
+        validators=done.validators,
+        score=explicit,
+        latency_ms=done.last_byte_ms,
+        output_tokens=answer.output_tokens if answer is not None else 0,
+        repairs=done.repairs,
+        cost_usd=done.cost_usd,
+        weights=view.weights,
+        gates=view.gates,
+    )
+    return got.value if got is not None else None

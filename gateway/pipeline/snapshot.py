@@ -1,0 +1,95 @@
+"""What the registry says, read in one go off the request path, as a value that epochs are built from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from config.settings import Settings
+from policies.errors import ConflictError
+from policies.genome import Lineage
+from policies.registry.port import Registry
+from policies.registry.values import Candidate, Experiment, Holdback, Pointer, Version
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySnapshot:
+    """One policy's rows."""
+
+    versions: tuple[Version, ...] = ()
+    pointer: Pointer | None = None
+    candidates: tuple[Candidate, ...] = ()  # live ones
+    experiments: tuple[Experiment, ...] = ()  # running ones
+    holdback: Holdback | None = None
+    tombstones: frozenset[str] = frozenset()
+
+    @property
+    def production(self) -> Version | None:
+        """The version that the pointer names."""
+        label = self.pointer.version if self.pointer is not None else None
+        return next((version for version in self.versions if version.label == label), None)
+
+    def version(self, label: str) -> Version | None:
+        """The version of that label."""
+        return next((version for version in self.versions if version.label == label), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All policies of the configuration, and the operator's freeze."""
+
+    policies: Mapping[str, PolicySnapshot] = field(default_factory=dict)
+    frozen: bool = False
+
+
+async def read(registry: Registry, names: Iterable[str]) -> Snapshot:
+    """Everything an epoch needs of the registry."""
+    holdbacks = {holdback.policy: holdback for holdback in await registry.holdbacks()}
+    policies = {}
+    for name in names:
+        policies[name] = PolicySnapshot(
+            versions=tuple(await registry.versions(name)),
+            pointer=await registry.production(name),
+            candidates=tuple(await registry.candidates(name, live=True)),
+            experiments=tuple(await registry.experiments(name, running=True)),
+            holdback=holdbacks.get(name),
+            tombstones=frozenset(t.content_hash for t in await registry.tombstones(name)),
+        )
+    freeze = await registry.state("freeze")
+    return Snapshot(policies, bool(freeze.get("frozen")))
+
+
+async def publish_configured(registry: Registry, settings: Settings, now: float) -> None:
+    """Make each policy's genome in the file a version: v1.0 at first, an operator's version when it has changed.
+
+    A file that has not changed since it was last read never moves the production pointer.
+    """
+    names = sorted(settings.policies)
+    if (await registry.state("policies")).get("names") != names:
+        await registry.set_state("policies", {"names": names})
+    for name, policy in settings.policies.items():
+        key = f"configured:{name}"
+        digest = policy.genome.content_hash
+        known = (await registry.state(key)).get("hash")
+        pointer = await registry.production(name)
+        if known == digest and pointer is not None:
+            continue
+        source, why = ("operator", "the configuration's genome changed") if known else ("seed", "first start")
+        try:
+            await _to_production(registry, name, settings, pointer, source=source, why=why, now=now)
+        except ConflictError:
+            continue  # another worker was faster; the next round sees its work
+        await registry.set_state(key, {"hash": digest})
+
+
+async def _to_production(
+    registry: Registry, name: str, settings: Settings, pointer: Pointer | None, *, source: str, why: str, now: float
+) -> None:
+    genome = settings.policies[name].genome
+    versions = await registry.versions(name)
+    current = next((v for v in versions if pointer is not None and v.label == pointer.version), None)
+    if current is not None and current.genome == genome:
+        return
+    unused = next((v for v in versions if pointer is None and v.genome == genome), None)
+    lineage = Lineage(source="operator" if source == "operator" else "seed")
+    version = unused or await registry.add_version(name, genome, lineage, who="config", why=why, now=now)
+    revision = pointer.revision if pointer is not None else 0
+    await registry.move(name, version.label, expected_revision=revision, who="config", why=why, now=now)

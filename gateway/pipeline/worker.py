@@ -1,0 +1,249 @@
+"""One worker: memory, spool, routes and timers put together, fed by the registry about once a second."""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from config.settings import Settings
+from gateway.pipeline.app import DataPlane
+from gateway.pipeline.build import Builder
+from gateway.pipeline.clock import Clock
+from gateway.pipeline.core import Core
+from gateway.pipeline.fallopen import FallOpen
+from gateway.pipeline.guard import Guard
+from gateway.pipeline.memories import Memories
+from gateway.pipeline.metrics import Metrics
+from gateway.pipeline.mirror import Mirror
+from gateway.pipeline.recorder import Recorder
+from gateway.pipeline.replay import Replay
+from gateway.pipeline.routes import Routes, refuse_self
+from gateway.pipeline.scene import Verdicts
+from gateway.pipeline.snapshot import Snapshot, publish_configured, read
+from gateway.recording.errors import SpoolError
+from gateway.recording.group import GroupCommit
+from gateway.recording.redact import Redactor
+from gateway.recording.writer import SpoolWriter
+from policies.errors import OperatorError
+from policies.registry.port import Registry
+
+log = logging.getLogger("evogate.worker")
+
+JUDGE_EVERY_S = 0.1
+_ALARM_AFTER_S = 0.005  # failures that come together are judged together
+
+
+class Worker:
+    """Owns everything that a data plane process has besides its sockets."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: Path,
+        key: bytes,
+        registry: Registry,
+        *,
+        writer: str = "w0",
+        clock: Clock | None = None,
+    ) -> None:
+        """Open the spool. Needs a running loop.
+
+        Raises:
+            OperatorError: the spool can't be written, or the settings can't be compiled.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._registry = registry
+        self._home = home
+        self._key = key
+        self.settings = settings
+        self.reload_error = ""
+        self._directory = home / "spool" / writer
+        self.spool = SpoolWriter(self._directory, segment_bytes=settings.recording.segment_bytes)
+        self.commit = GroupCommit(self.spool, self._loop, self._not_recorded)
+        recording = settings.recording
+        recorder = Recorder(self.commit, writer, bodies=recording.bodies, redactor=Redactor(recording.redact, key))
+        metrics, fall_open = Metrics(), FallOpen()
+        mirror = Mirror(recorder, metrics, fall_open, concurrency=settings.gateway.mirror_concurrency)
+        self.core = Core(
+            writer=writer,
+            key=key,
+            recorder=recorder,
+            mirror=mirror,
+            metrics=metrics,
+            fall_open=fall_open,
+            clock=clock or Clock(),
+            loop=self._loop,
+            idle_unit_s=settings.gateway.idle_unit_s,
+        )
+        self.routes = Routes(self._loop)
+        self.verdicts = Verdicts()
+        self.snapshot = Snapshot()
+        self._builder = Builder(metrics, key, Memories())
+        self._changed: int | None = None
+        self.app = DataPlane(self.core)
+        self.guard = Guard(self.core, registry, self.verdicts, self.rebuild)
+        self.core.on_alarm = self._alarm
+        self._alarmed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._syncing: asyncio.Task[None] | None = None
+        self.listener: tuple[str, int] | None = None
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Read the registry, build the first epoch, replay the spool; then the worker is ready.
+
+        Raises:
+            OperatorError: the settings or the registry can't be used.
+        """
+        self.routes.update(self.settings.upstreams)
+        await publish_configured(self._registry, self.settings, self.core.now())
+        self.snapshot = await read(self._registry, self.settings.policies)
+        counted_until = self.core.posteriors.take(await self._registry.totals("posterior"), own=True)
+        self.rebuild()
+        replay = Replay(
+            self.core,
+            now=self.core.now(),
+            idle_s=self.settings.gateway.idle_unit_s,
+            counted_until=counted_until,
+        )
+        await asyncio.to_thread(replay.run, self._directory)
+        self.guard.tick()
+        self._timer = self._loop.call_later(JUDGE_EVERY_S, self._tick)
+        self._syncing = self._loop.create_task(self._sync_forever())
+        self.app.started = self.app.ready = True
+        log.info("ready after %d replayed frames", replay.frames)
+
+    async def close(self) -> None:
+        """After the last answer: totals to the registry, the spool to disk, connections closed."""
+        self.app.ready = False
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._syncing is not None:
+            self._syncing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._syncing
+        await self.guard.close()
+        try:
+            await self._exchange()
+        except Exception as error:  # noqa: BLE001
+            self.core.fall_open.count("registry", error)
+        self.commit.close()
+        try:
+            self.spool.close()
+        except SpoolError as error:
+            log.warning("%s", error)
+        self.routes.close()
+
+    def rebuild(self) -> None:
+        """Make the next epoch and swap it in."""
+        before = getattr(self.core, "epoch", None)
+        epoch = self._builder.build(
+            self.settings,
+            self.routes.all,
+            self.snapshot,
+            self.core.posteriors.of,
+            self.verdicts,
+            before,
+            self.core.now(),
+        )
+        self.core.epoch = epoch
+        self.core.evidence.follow(epoch.policies.values())
+        self.core.outages.keep({f"{view.name}/{arm}" for view in epoch.policies.values() for arm in view.arms})
+
+    async def reload(self, settings: Settings) -> None:
+        """Take new settings over, whole or not at all.
+
+        Raises:
+            OperatorError: they can't be used; the old ones stay in force, and `reload_error` says why.
+        """
+        before = self.settings, self.snapshot
+        try:
+            if self.listener is not None:
+                refuse_self(settings.upstreams, *self.listener)
+            redactor = Redactor(settings.recording.redact, self._key)
+            await publish_configured(self._registry, settings, self.core.now())
+            snapshot = await read(self._registry, settings.policies)
+            replaced = self.routes.update(settings.upstreams)
+            self.settings, self.snapshot = settings, snapshot
+            self.rebuild()
+        except Exception as error:
+            self.settings, self.snapshot = before
+            self.routes.update(self.settings.upstreams)
+            self.rebuild()
+            self.refused(str(error))
+            raise OperatorError(f"the new settings were not taken over: {error}") from error
+        self.core.recorder.configure(bodies=settings.recording.bodies, redactor=redactor)
+        self.core.mirror.concurrency = settings.gateway.mirror_concurrency
+        self.core.metrics.reloads += 1
+        self.reload_error = ""
+        for route in replaced:
+            route.retire()
+
+    def refused(self, message: str) -> None:
+        """Note a configuration that was not taken over."""
+        self.reload_error = message
+        self.core.metrics.reload_failures += 1
+        log.error("the changed configuration is not in force: %s", message)
+
+    # -- the registry ------------------------------------------------------------------------------------------
+
+    async def sync(self) -> None:
+        """Exchange totals, read what has changed, and swap in the next epoch."""
+        await self._exchange()
+        changed = await self._registry.changed()
+        if changed != self._changed:
+            self.snapshot = await read(self._registry, self.settings.policies)
+            self._changed = changed
+            self._forget_ended()
+        rows = await self._registry.totals("posterior")
+        self.core.posteriors.take(rows)
+        if any(row.writer != self.core.writer for row in rows):
+            for experiment in list(self.core.evidence.running):
+                peers = await self._registry.totals("evidence", experiment)
+                self.core.evidence.take_peers(experiment, peers, self.core.now())
+        self.rebuild()
+
+    async def _exchange(self) -> None:
+        now = self.core.now()
+        rows = [*self.core.evidence.rows(now), *self.core.posteriors.rows(now)]
+        if rows:
+            await self._registry.put_totals(rows)
+
+    def _forget_ended(self) -> None:
+        rows = self.snapshot.policies.values()
+        running = {experiment.id for policy in rows for experiment in policy.experiments}
+        running |= {policy.holdback.experiment for policy in rows if policy.holdback is not None}
+        pending = {e for e, run in self.core.evidence.running.items() if run.tripped}
+        self.verdicts.tripped &= running | pending
+        self.verdicts.suspects &= running
+
+    async def _sync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.gateway.poll_s)
+            try:
+                await self.sync()
+            except Exception as error:  # noqa: BLE001
+                self.core.fall_open.count("registry", error)
+
+    # -- timers ------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(JUDGE_EVERY_S, self._tick)
+        self._judge()
+
+    def _judge(self) -> None:
+        self._alarmed = False
+        try:
+            self.guard.tick()
+        except Exception as error:  # noqa: BLE001
+            self.core.fall_open.count("evidence", error)
+
+    def _alarm(self) -> None:
+        if not self._alarmed:
+            self._alarmed = True
+            self._loop.call_later(_ALARM_AFTER_S, self._judge)
+
+    def _not_recorded(self, error: SpoolError) -> None:
+        self.core.recording_failed_at = self._loop.time()
+        self.core.fall_open.count("record", error)
