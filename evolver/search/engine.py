@@ -21,7 +21,7 @@ from policies.genome import Genome, Lineage
 CALLS = 600  # of one search, where no budget is given
 FINALISTS = 4
 FRESH_SHARE = 0.25  # of the examples, and of the calls, kept for the final comparison
-PATIENCE = 4
+PATIENCE = 5  # generations under one leader
 TRIES = 20  # draws of an operator until one has something to work on
 
 

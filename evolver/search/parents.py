@@ -1,6 +1,6 @@
 """Who breeds. A strategy is a small protocol; others may be added."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,27 +39,28 @@ class PerInstancePareto:
 
     def choose(self, population: Sequence[Genome], ledger: Ledger, rng: np.random.Generator) -> Genome:
         """One of the population."""
-        holders = _prune(_holders(population, ledger), by_quality(population, ledger))
-        held = np.array([sum(genome.content_hash in front for front in holders) for genome in population], dtype=float)
+        names = [genome.content_hash for genome in population]
+        best_first = [genome.content_hash for genome in by_quality(population, ledger)]
+        holders = _prune(_holders(names, [ledger.qualities(genome) for genome in population]), best_first)
+        held = np.array([sum(name in front for front in holders) for name in names], dtype=np.float64)
         if not held.any():
             return population[int(rng.integers(len(population)))]
         return population[int(rng.choice(len(population), p=held / held.sum()))]
 
 
-def _holders(population: Sequence[Genome], ledger: Ledger) -> list[set[str]]:
-    """Per example that several genomes were scored on, the hashes of the best."""
+def _holders(names: Sequence[str], qualities: Sequence[Mapping[str, float]]) -> list[set[str]]:
+    """Per example that several genomes were scored on, the names of the best."""
     by_example: dict[str, dict[str, float]] = {}
-    for genome in population:
-        for example, quality in ledger.qualities(genome).items():
-            by_example.setdefault(example, {})[genome.content_hash] = quality
-    compared = (scores for scores in by_example.values() if len(scores) > 1)
-    return [{name for name, quality in scores.items() if quality == max(scores.values())} for scores in compared]
+    for name, scored in zip(names, qualities, strict=True):
+        for example, quality in scored.items():
+            by_example.setdefault(example, {})[name] = quality
+    best = {example: max(scores.values()) for example, scores in by_example.items() if len(scores) > 1}
+    return [{name for name, one in by_example[example].items() if one == most} for example, most in best.items()]
 
 
-def _prune(holders: list[set[str]], best_first: Sequence[Genome]) -> list[set[str]]:
+def _prune(holders: list[set[str]], best_first: Sequence[str]) -> list[set[str]]:
     """Drop, worst first, each genome without which every example would still have a holder (greedy set cover)."""
-    for genome in reversed(best_first):
-        name = genome.content_hash
+    for name in reversed(best_first):
         if all(len(front) > 1 for front in holders if name in front):
             holders = [front - {name} for front in holders]
     return holders

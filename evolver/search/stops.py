@@ -17,15 +17,16 @@ def generations(limit: int) -> Stop:
     return lambda past: f"{limit} generations done" if past and past[-1].number >= limit else ""
 
 
-def converged(patience: int, tolerance: float = 1e-3) -> Stop:
-    """Stop when the best quality has not grown for so many generations."""
+def converged(patience: int) -> Stop:
+    """Stop when the same genome has led for so many generations.
+
+    Qualities can't tell: they are estimates, which move as the field sees more examples.
+    """
 
     def check(past: Sequence[Generation]) -> str:
-        if len(past) <= patience:
-            return ""
-        before = max(generation.best_quality for generation in past[:-patience])
-        grown = past[-1].best_quality > before + tolerance
-        return "" if grown else f"no better for {patience} generations"
+        leaders = {generation.best for generation in past[-patience - 1 :]}
+        settled = len(past) > patience and len(leaders) == 1
+        return f"the same genome has led for {patience} generations" if settled else ""
 
     return check
 
