@@ -121,7 +121,7 @@ PARAPHRASES: dict[str, Paraphrases] = {
             "Dates in extracted data must be ISO 8601.",
         ),
         held_out_phrasings=("Give dates like 2026-01-31, so that they are sortable.",),
-        complaint="No, I need the date as YYYY-MM-DD.",
+        complaint="No, I need the date as YYYY-MM-DD, so {wanted}.",
     ),
     "raw_json": Paraphrases(
         patterns=_compiled(
@@ -218,7 +218,9 @@ PARAPHRASES: dict[str, Paraphrases] = {
     "ground": Paraphrases(
         patterns=_compiled(
             r"\b(?:use|using|rely|base|draw|stick|consult|look|check|take|trust|answer\w*|according)\b[^.;]{0,40}"
-            r"\b(?:reference|context|material|facts|memory|notes|documents?|provided|given information)\b",
+            r"\b(?:reference|context|material|facts|notes|documents?|provided|given information)\b",
+            r"\b(?:reference|material|context|facts|notes)\b[^.;]{0,40}\b(?:answer|rely|use|base)\w*\b[^.;]{0,20}"
+            r"\b(?:it|them|alone|only|that)\b",
         ),
         held_out=_compiled(
             r"\b(?:reference|context|material|facts|notes)\b[^.;]{0,30}"
@@ -260,11 +262,20 @@ TRAITS: dict[str, Patterns] = {
         r"\b(?:discuss|present|weigh|compare|mention)\b[^.,;]{0,30}\b(?:two|both|several|alternativ\w+)\b",
         r"\b(?:never|not|n't|avoid)\b[^.,;]{0,15}\bcommit\w*\b",
     ),
-    "brief": _compiled(r"\b(?:brief|briefly|brevity|concise|concisely|short|terse|succinct\w*)\b"),
+    "brief": _compiled(
+        r"\b(?:leave out|skip|omit)\b[^.;]{0,15}\bintroductions?\b",
+        r"\b(?:brief|briefly|brevity|concise|concisely|short|terse|succinct\w*)\b",
+    ),
     "thorough": _compiled(r"\b(?:thorough\w*|detailed|in depth|at length|elaborate|comprehensive\w*)\b"),
+    # A form asked for without saying where: it is then given to every answer.
+    "json": _compiled(
+        r"^(?!.*\b(?:when|if|for|where|extract\w*|asked)\b).*\b(?:answer|reply|respond|format)\b[^.;]{0,25}\bjson\b"
+    ),
+    "markdown": _compiled(r"\b(?:format|answer|reply|write|use)\b[^.;]{0,25}\bmarkdown\b"),
     # Reasoning asked for without saying where: it is then done, and paid for, everywhere.
     "everywhere": _compiled(
-        r"^(?!.*\b(?:calculat\w+|arithmetic\w*|math\w*|numbers?|numeric\w*|sums?|word problems?|comput\w+)\b)"
+        r"^(?!.*\b(?:calculat\w+|arithmetic\w*|math\w*|numbers?|numeric\w*|sums?|word problems?|comput\w+|"
+        r"several (?:steps|quantities)|multi-?step)\b)"
         r".*(?:" + "|".join(_STEPS) + ")",
     ),
 }

@@ -144,7 +144,8 @@ class Provider:
         else:
             temperature = asked.body.get("temperature")
             heat = DEFAULT_TEMPERATURE if temperature is None else temperature
-            answer = prompt.problem.answer(Conduct(asked.profile, prompt.guidance, offer, heat, rng))
+            conduct = Conduct(asked.profile, prompt.guidance, offer, heat, rng)
+            answer = _in_style(prompt.problem.answer(conduct), conduct)
         return _in_shape(answer, offer)
 
 
@@ -170,6 +171,18 @@ def _small_talk(question: str, offer: Offer) -> Answer:
         name, schema = next(iter(offer.tools.items()))
         return Answer(calls=(ToolCall(name, orjson.dumps(fill(schema, words)).decode()),))
     return Answer(f"This is the sandbox, which has no model inside. You said: {words or 'nothing'}.")
+
+
+def _in_style(answer: Answer, conduct: Conduct) -> Answer:
+    """The form that the system text wants for every answer, whether or not it suits this one."""
+    traits = conduct.guidance.system.traits
+    if answer.calls or conduct.offer.schema is not None or not traits & {"json", "markdown"}:
+        return answer
+    is_json = loads_object(answer.text) is not None
+    if is_json or conduct.rng.random() >= conduct.attention or conduct.guidance.corrected.supports:
+        return answer
+    styled = orjson.dumps({"answer": answer.text}).decode() if "json" in traits else f"**{answer.text}**"
+    return Answer(styled, hidden_tokens=answer.hidden_tokens)
 
 
 def _in_shape(answer: Answer, offer: Offer) -> Answer:

@@ -96,8 +96,8 @@ def _read_sentence(sentence: str, recognisers: Recognisers) -> Reading:
             supports.add(name)
         elif verdict < 0:
             contradicts.add(name)
-    traits = {name for name, patterns in TRAITS.items() if any(p.search(sentence) for p in patterns)}
-    if traits & {"hedge"}:
+    traits = {name for name, patterns in TRAITS.items() if _states(sentence, patterns) > 0}
+    if "hedge" in traits:
         contradicts |= BARE
     return Reading(frozenset(supports - contradicts), frozenset(contradicts), frozenset(traits))
 
@@ -111,6 +111,11 @@ def _verdict(sentence: str, paraphrases: Paraphrases, recognisers: Recognisers) 
         "held_out": paraphrases.held_out,
         "all": paraphrases.patterns + paraphrases.held_out,
     }[recognisers]
+    return _states(sentence, patterns)
+
+
+def _states(sentence: str, patterns: Sequence[re.Pattern[str]]) -> int:
+    """1 where a pattern matches, -1 where all that match are negated, 0 where none does."""
     found = [match for pattern in patterns if (match := pattern.search(sentence))]
     if any(_NEGATED.search(sentence[: match.start()]) is None for match in found):
         return 1

@@ -91,5 +91,5 @@ def _task(world: World, family: Family, text: str, extras: Mapping[str, Any], sy
     if problem is None or problem.family != family:
         raise ValueError(f"the {family} task can't be read back from its own text: {text!r}")
     messages: list[Message] = [{"role": "system", "content": system}] if system else []
-    correction = " ".join(PARAPHRASES[rule].complaint for rule in problem.rules)
+    correction = " ".join(PARAPHRASES[rule].complaint.format(wanted=problem.wanted) for rule in problem.rules)
     return Task(family, (*messages, {"role": "user", "content": text}), extras, correction, problem)

@@ -48,6 +48,11 @@ class Problem(ABC):
     def rules(self) -> tuple[str, ...]:
         """Hidden rules that matter here, the weightiest first."""
 
+    @property
+    def wanted(self) -> str:
+        """What a user who corrects an answer would quote as right; empty where they would not."""
+        return ""
+
     @abstractmethod
     def answer(self, conduct: Conduct) -> Answer:
         """What a model of that conduct says."""

@@ -44,7 +44,7 @@ class Extraction(Problem):
     """An order with the field names that the application wants."""
 
     family: ClassVar[Family] = "extraction"
-    wanted: Mapping[str, Any]
+    wanted_fields: Mapping[str, Any]
     day_field: str
     written_day: str  # the date as the mail puts it
 
@@ -53,9 +53,14 @@ class Extraction(Problem):
         """ISO dates, and JSON without anything around it."""
         return ("iso_dates", "raw_json")
 
+    @property
+    def wanted(self) -> str:
+        """The date, as it should have been written."""
+        return str(self.wanted_fields[self.day_field])
+
     def answer(self, conduct: Conduct) -> Answer:
         """JSON, with the slips that no rule or a careless model makes."""
-        values = dict(self.wanted)
+        values = dict(self.wanted_fields)
         if not conduct.follows("iso_dates"):
             values[self.day_field] = self.written_day
         if not conduct.succeeds():
@@ -75,9 +80,9 @@ class Extraction(Problem):
         values = loads_object(text.strip())
         if values is None or calls:
             return 0.0
-        others = [name for name in self.wanted if name != self.day_field]
-        right: float = sum(values.get(name) == self.wanted[name] for name in others) / len(others)
-        dated: bool = values.get(self.day_field) == self.wanted[self.day_field]
+        others = [name for name in self.wanted_fields if name != self.day_field]
+        right: float = sum(values.get(name) == self.wanted_fields[name] for name in others) / len(others)
+        dated: bool = values.get(self.day_field) == self.wanted_fields[self.day_field]
         return 0.2 * right + 0.8 * dated
 
 
