@@ -6,6 +6,7 @@ they survive Benjamini-Hochberg over everything that was tested in the same anal
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,19 +64,14 @@ def benjamini_hochberg(p_values: Sequence[float], q: float) -> list[bool]:
     return [bool(flag) for flag in rejected]
 
 
-_LOG_FACTORIAL: Floats = np.zeros(1)
-
-
-def _log_factorials(up_to: int) -> Floats:
-    global _LOG_FACTORIAL  # noqa: PLW0603 - a table of constants that grows on demand
-    if up_to >= len(_LOG_FACTORIAL):
-        steps = np.log(np.arange(1, 2 * up_to + 2, dtype=np.float64))
-        _LOG_FACTORIAL = np.concatenate(([0.0], np.cumsum(steps)))
-    return _LOG_FACTORIAL
+@lru_cache(maxsize=32)
+def _log_factorials(bits: int) -> Floats:
+    """log k! for k below 2**bits."""
+    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, 2**bits, dtype=np.float64)))))
 
 
 def _log_choose(n: int, k: NDArray[np.int64]) -> Floats:
-    table = _log_factorials(n)
+    table = _log_factorials(n.bit_length())
     return np.asarray(table[n] - table[k] - table[n - k], dtype=np.float64)
 
 

@@ -219,10 +219,11 @@ class _Run:
     async def _final(self) -> list[Ranked]:
         """The finalists on fresh examples, best lower bound first."""
         finalists = [one for one in by_quality(self.population, self.ledger) if one != self.base][:FINALISTS]
-        measured = await self.evaluator.measure(self.base, self.fresh)
-        for genome in finalists:
-            measured = await self.evaluator.measure(genome, self.fresh) and measured
-        within = [example.id for example in self.fresh] if measured and self.fresh else None
+        within = None  # without fresh examples, or money for them, the race's own have to do
+        if self.fresh and await self.evaluator.measure(self.base, self.fresh):
+            measured = [genome for genome in finalists if await self.evaluator.measure(genome, self.fresh)]
+            if measured:
+                finalists, within = measured, [example.id for example in self.fresh]
         ranked = [self._ranked(genome, within) for genome in finalists]
         return sorted(ranked, key=lambda one: (-one.gain_low, one.objectives.cost_usd, one.genome.content_hash))
 

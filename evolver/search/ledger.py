@@ -23,6 +23,7 @@ class Ledger:
     def __init__(self, base: Genome) -> None:
         self.base = base.content_hash
         self._scores: dict[str, dict[tuple[str, str], Score]] = {}
+        self._estimates: dict[str, Objectives] = {}  # until the next score: the base's scores move them all
 
     def known(self, genome: Genome) -> dict[tuple[str, str], Score]:
         """Scores of one genome, keyed by (example id, model that was called)."""
@@ -35,6 +36,7 @@ class Ledger:
 
     def record(self, genome: Genome, examples: Sequence[Example], scores: Sequence[Score]) -> None:
         """Add scores, one per example."""
+        self._estimates.clear()
         self.known(genome).update({key(genome, one): score for one, score in zip(examples, scores, strict=True)})
 
     def qualities(self, genome: Genome) -> dict[str, float]:
@@ -54,16 +56,20 @@ class Ledger:
 
     def objectives(self, genome: Genome) -> Objectives:
         """The base's objectives plus this genome's paired differences, shrunk by the examples behind them."""
-        own, base = self._table(genome.content_hash, None), self._table(self.base, None)
+        name = genome.content_hash
+        if name not in self._estimates:
+            self._estimates[name] = self._estimate(name)
+        return self._estimates[name]
+
+    def _estimate(self, name: str) -> Objectives:
+        own, base = self._table(name, None), self._table(self.base, None)
         shared = [i for i in own if i in base]
         start = _summary(np.array(list(base.values())))
-        if genome.content_hash == self.base or not shared:
+        if name == self.base or not shared:
             return Objectives(*map(float, start))
         difference = _summary(np.array([own[i] for i in shared])) - _summary(np.array([base[i] for i in shared]))
-        quality, latency, cost, robustness = start + len(shared) / (len(shared) + SHRINKAGE) * difference
-        return Objectives(
-            float(np.clip(quality, 0, 1)), max(0.0, latency), max(0.0, cost), float(np.clip(robustness, 0, 1))
-        )
+        estimate = start + len(shared) / (len(shared) + SHRINKAGE) * difference
+        return Objectives(*map(float, np.clip(estimate, 0.0, (1.0, np.inf, np.inf, 1.0))))
 
     def _table(self, content_hash: str, within: Iterable[str] | None) -> dict[str, tuple[float, float, float]]:
         wanted = None if within is None else set(within)
