@@ -26,9 +26,10 @@ class IdSource:
 
     def new(self, now_ns: int) -> str:
         """An id of the time `now_ns`, nanoseconds since 1970."""
-        milliseconds, rest = divmod(now_ns, _NS_PER_MS)
-        stamp = milliseconds << _STAMP_BITS | (rest << _STAMP_BITS) // _NS_PER_MS
-        self._last = stamp = stamp if stamp > self._last else self._last + 1
+        stamp = (now_ns << _STAMP_BITS) // _NS_PER_MS
+        if stamp <= self._last:
+            stamp = self._last + 1
+        self._last = stamp
         return uuid7(stamp, int.from_bytes(self._entropy(8)) >> (64 - _RANDOM_BITS))
 
 

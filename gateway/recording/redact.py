@@ -70,7 +70,7 @@ class Redactor:
 def _decoded(literal: bytes) -> str:
     text = literal.decode()
     if "\\" in text:
-        return str(json.loads(text, strict=False))
+        return str(json.loads(text))
     return text.strip('"')
 
 

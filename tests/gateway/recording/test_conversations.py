@@ -95,19 +95,20 @@ def test_an_outcome_without_assignment_stands_alone() -> None:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> tuple[Path, list[str]]:
-    """Two writers, small segments; request n comes at T0 + 1000 n, its feedback much later and at the other writer."""
-    writers = [SpoolWriter(tmp_path / name, segment_bytes=2000) for name in ("w0", "w1")]
+    """Two writers, a segment for each frame; request n comes at T0 + 1000 n, its feedback 10,000 s later at the other."""
+    writers = [SpoolWriter(tmp_path / name, segment_bytes=1) for name in ("w0", "w1")]
     source = IdSource(random.Random(7).randbytes)
     ids: list[str] = []
     for number in range(30):
         at = T0 + 1000.0 * number
         ids.append(source.new(int(at * 1e9)))
         writers[number % 2].append(orjson.dumps(assignment(ids[-1], at)))
+        writers[number % 2].flush()
         writers[number % 2].append(orjson.dumps(outcome(ids[-1], at + 1.0)))
+        writers[number % 2].flush()
         if number >= 10:
             writers[(number + 1) % 2].append(orjson.dumps(signal(ids[number - 10], at + 2.0, about=ids[number - 9])))
-        for writer in writers:
-            writer.flush()
+            writers[(number + 1) % 2].flush()
     for writer in writers:
         writer.close()
     return tmp_path, ids

@@ -93,10 +93,18 @@ def test_a_restart_cuts_a_torn_tail(tmp_path_factory: pytest.TempPathFactory, cu
     whole = segment(directory).read_bytes()
     size = max(0, len(whole) - cut)
     os.truncate(segment(directory), size)
-    assert recover(directory) == size % len(frame(numbered(0)))
-    assert recover(directory) == 0
+    whole_size = size - size % len(frame(numbered(0)))
     write(directory, 5)
+    assert segment(directory).read_bytes()[:whole_size] == whole[:whole_size]
+    assert segment(directory).stat().st_size == whole_size or not whole_size
     assert numbers(directory) == [*range(size // len(frame(numbered(0)))), 5]
+
+
+def test_recover_says_what_it_cut(tmp_path: Path) -> None:
+    write(tmp_path, 0, 1)
+    os.truncate(segment(tmp_path), len(frame(numbered(0))) + 5)
+    assert [recover(tmp_path), recover(tmp_path)] == [5, 0]
+    assert numbers(tmp_path) == [0]
 
 
 def test_recover_needs_no_folder(tmp_path: Path) -> None:

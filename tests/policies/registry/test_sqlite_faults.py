@@ -130,6 +130,23 @@ async def test_versions_can_not_be_updated_behind_the_port(tmp_path: Path) -> No
                 await db.execute("UPDATE versions SET why = 'z'")
 
 
+async def test_commits_are_synced_and_the_journal_is_no_write_ahead_log(tmp_path: Path) -> None:
+    async with open_registry(tmp_path) as registry:
+        pragmas = [(await registry.fetch(f"PRAGMA {name}"))[0][0] for name in ("journal_mode", "synchronous")]
+    assert pragmas == ["truncate", 2]
+
+
+async def test_a_write_that_changed_nothing_does_not_show(tmp_path: Path) -> None:
+    async with open_registry(tmp_path) as registry:
+        await registry.add_candidate(candidate())
+        await registry.set_state("x", {"n": 1})
+        before = await registry.changed()
+        await registry.add_candidate(candidate("c2"))
+        await registry.set_state("x", {"n": 1})
+        await registry.set_holdback("absent", None)
+        assert await registry.changed() == before
+
+
 async def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     async with open_registry(tmp_path) as registry:
         unstorable = FINDING.__class__("f2", "p", "k", NOW, 0.5, "s", "r", {"x": object()})
