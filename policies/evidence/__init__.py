@@ -4,10 +4,10 @@
 the shadow, `ProviderWatch` the outage that is nobody's fault.
 """
 
-from policies.evidence.breaker import Verdict, detectable_ratio
+from policies.evidence.breaker import Verdict, detectable_ratio, judge
 from policies.evidence.decision import Decision
 from policies.evidence.elond import threshold
-from policies.evidence.experiment import ExperimentEvidence
+from policies.evidence.experiment import CHANNELS, ExperimentEvidence
 from policies.evidence.interval import ConfidenceSequence, Interval
 from policies.evidence.ledger import BUCKET_S, FOLDED
 from policies.evidence.noharm import Wealth
@@ -15,9 +15,12 @@ from policies.evidence.promotion import PromotionTest
 from policies.evidence.provider import ProviderState, ProviderWatch
 from policies.evidence.settlement import Settlement
 from policies.evidence.shadow import PairedTest
+from policies.evidence.view import EXCHANGE_S, Rows, View, fleet
 
 __all__ = [
     "BUCKET_S",
+    "CHANNELS",
+    "EXCHANGE_S",
     "FOLDED",
     "ConfidenceSequence",
     "Decision",
@@ -27,9 +30,13 @@ __all__ = [
     "PromotionTest",
     "ProviderState",
     "ProviderWatch",
+    "Rows",
     "Settlement",
     "Verdict",
+    "View",
     "Wealth",
     "detectable_ratio",
+    "fleet",
+    "judge",
     "threshold",
 ]

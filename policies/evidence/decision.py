@@ -29,7 +29,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class Terms:
     """What stays the same from one decision of an experiment to the next."""
 
     experiment: str
@@ -41,7 +41,7 @@ class Frame:
 def describe(
     verdict: Verdict,
     views: Sequence[View],
-    frame: Frame,
+    terms: Terms,
     *,
     now: float,
     writers: int,
@@ -54,26 +54,26 @@ def describe(
     heuristic = verdict == "SUSPECT" and runaway and view.e_value(1) < SUSPECT_FROM
     ratio = view.ratio()
     evidence = {
-        "experiment": frame.experiment,
+        "experiment": terms.experiment,
         "at": now,
         "basis": view.basis,
         "writers": writers,
         "e_values": view.e_values(),
         "counts": {name: total.counts.to_dict() for name, total in view.totals.items()},
         "window": {name: counts.to_dict() for name, counts in view.windows.items()},
-        "window_s": frame.window_s,
+        "window_s": terms.window_s,
         "ratio": ratio if isfinite(ratio) else None,  # None: production had no failure
         "run": run,
         "classes": {name: {"production": n[0], "challenger": n[1]} for name, n in classes.items()},
         "thresholds": {
-            "alpha": frame.alpha,
+            "alpha": terms.alpha,
             "trip": view.threshold,
             "suspect_from": SUSPECT_FROM,
             "suspect_until": SUSPECT_UNTIL,
-            "ratio": frame.ratio,
+            "ratio": terms.ratio,
         },
     }
-    return Decision(verdict, heuristic, evidence, _sentence(verdict, view, frame, run if heuristic else 0))
+    return Decision(verdict, heuristic, evidence, _sentence(verdict, view, terms, run if heuristic else 0))
 
 
 _OPENINGS: dict[Verdict, str] = {
@@ -84,11 +84,11 @@ _OPENINGS: dict[Verdict, str] = {
 }
 
 
-def _sentence(verdict: Verdict, view: View, frame: Frame, run: int) -> str:
+def _sentence(verdict: Verdict, view: View, terms: Terms, run: int) -> str:
     channel = view.leading()
     window = view.windows[channel]
     parts = [_rate(window.failures[arm], window.units[arm]) for arm in (True, False)]
-    span = f"{frame.window_s / 60:.0f} min" if frame.window_s >= 60 else f"{frame.window_s:.0f} s"
+    span = f"{terms.window_s / 60:.0f} min" if terms.window_s >= 60 else f"{terms.window_s:.0f} s"
     counts = (
         f"{parts[0]} against production's {parts[1]} in the last {span} ({channel}s{_times(literal_ratio(window))})"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.evidence.breaker import Run, Verdict, judge
-from policies.evidence.decision import Decision, Frame, describe
+from policies.evidence.decision import Decision, Terms, describe
 from policies.evidence.ledger import FOLDED, Ledger
 from policies.evidence.settlement import Settlement
 from policies.evidence.view import EXCHANGE_S, Rows, View, fleet
@@ -53,7 +53,7 @@ class ExperimentEvidence:
     """
 
     def __init__(self, experiment_id: str, *, alpha: float, ratio: float, window_s: float, deadline_s: float) -> None:
-        self._frame = Frame(experiment_id, alpha, ratio, window_s)
+        self._terms = Terms(experiment_id, alpha, ratio, window_s)
         self._deadline_s = deadline_s
         self._lanes = {c.name: _Lane(c, window_s=window_s, deadline_s=deadline_s) for c in CHANNELS}
         self._entered: tuple[set[str], set[str]] = (set(), set())  # two generations, so that forgetting is cheap
@@ -115,15 +115,15 @@ class ExperimentEvidence:
         `peers` are the `totals()` of the other writers, `writers` the number of live ones with this one. A worker on
         its own trips only at writers/alpha, the fleet's sum (behind the watermark) at 1/alpha.
         """
-        views = [self._alone(writers / self._frame.alpha)]
+        views = [self._alone(writers / self._terms.alpha)]
         if peers:
             views.append(self._fleet(peers))
         runaway = self._run.runaway(views[0].windows[ANSWER.name])
-        self._verdict = judge(self._verdict, (view.reading(self._frame.ratio) for view in views), runaway=runaway)
+        self._verdict = judge(self._verdict, (view.reading(self._terms.ratio) for view in views), runaway=runaway)
         return describe(
             self._verdict,
             views,
-            self._frame,
+            self._terms,
             now=self._now,
             writers=writers,
             run=self._run.length,
@@ -141,9 +141,9 @@ class ExperimentEvidence:
             [self.totals(), *peers],
             list(self._lanes),
             now=self._now,
-            window_s=self._frame.window_s,
+            window_s=self._terms.window_s,
             deadline_s=self._deadline_s,
-            threshold=1.0 / self._frame.alpha,
+            threshold=1.0 / self._terms.alpha,
         )
 
     def totals(self, since: float = 0.0) -> dict[int, dict[str, Any]]:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 
 
 class Unit:
-    """One unit's way through the queue: assigned at `at` (Unix seconds) with the candidate's propensity `q`."""
+    """One unit's way through the queue: assigned at `at`, decided `until` (Unix seconds); `q` is the propensity."""
 
-    __slots__ = ("at", "challenger", "failure", "name", "q", "settled")
+    __slots__ = ("at", "challenger", "failure", "name", "q", "settled", "until")
 
-    def __init__(self, name: str, at: float, challenger: bool, q: float) -> None:
+    def __init__(self, name: str, at: float, until: float, challenger: bool, q: float) -> None:
         self.name = name
         self.at = at
+        self.until = until
         self.challenger = challenger
         self.q = q
         self.settled = False
@@ -43,25 +44,24 @@ class Settlement:
 
     def assigned(self, name: str, at: float, challenger: bool, q: float) -> None:
         """Append a unit that is not in the queue; `at` must not fall from one call to the next."""
-        unit = Unit(name, at, challenger, q)
+        unit = Unit(name, at, at + self._deadline_s, challenger, q)
         self._queue.append(unit)
         self._waiting[name] = unit
 
     def settle(self, name: str, failure: str | None, now: float) -> None:
         """The unit's outcome: the first one within the deadline counts, anything else is ignored."""
         unit = self._waiting.get(name)
-        if unit is not None and not unit.settled and now <= unit.at + self._deadline_s:
+        if unit is not None and not unit.settled and now <= unit.until:
             unit.settled = True
             unit.failure = failure
 
     def ready(self, now: float) -> Iterator[Unit]:
         """Take out, in order of assignment, the units before the first that still waits at `now`."""
         queue, waiting = self._queue, self._waiting
-        latest = now - self._deadline_s
         while queue:
             unit = queue[0]
             if not unit.settled:
-                if unit.at >= latest:
+                if now <= unit.until:
                     return
                 unit.failure = self._expired
             queue.popleft()

@@ -59,8 +59,9 @@ def fleet(
     deadline_s: float,
     threshold: float,
 ) -> View:
-    """Every writer's rows, summed behind the watermark of each channel."""
+    """Every writer's rows, summed behind the watermark of each channel; at least one must have its `FOLDED` row."""
     view = View("fleet", threshold, {}, {})
+    writers = [rows for rows in writers if FOLDED in rows]  # one without it has not exchanged yet
     for channel in channels:
         watermark = max(min(rows[FOLDED]["watermark"][channel] for rows in writers), now - deadline_s - EXCHANGE_S)
         total, window = Wealth(), Counts()

@@ -220,6 +220,45 @@ def test_the_fleets_sum_is_that_of_one_writer_that_saw_it_all(stream: list[tuple
         assert view.totals[channel.name].e_value(1) == pytest.approx(whole["e_values"][channel.name]["1"])
 
 
+DELAYED = st.lists(  # writer, gap, seconds until it settles, candidate, failed
+    st.tuples(st.integers(0, 2), st.floats(0.0, 0.5), st.floats(0.0, 9.0), st.booleans(), st.booleans()), max_size=70
+)
+
+
+@settings(max_examples=60)
+@given(DELAYED, st.lists(st.floats(0.0, 1.0), min_size=2, max_size=2))
+def test_a_stale_peer_only_holds_back_what_it_has_not_told(
+    stream: list[tuple[int, float, float, bool, bool]], heard: list[float]
+) -> None:
+    """Whatever each peer's last exchange was, the fleet's sum is exactly the units assigned before the watermark."""
+    fleet = [evidence(window_s=60.0, deadline_s=10.0) for _ in range(3)]
+    events: list[tuple[float, str, int, Any]] = []
+    units, at = [], START
+    for i, (writer, gap, delay, challenger, failed) in enumerate(stream):
+        at += gap
+        units.append((at, challenger, failed))
+        events += [(at, "assign", writer, (str(i), challenger)), (at + delay, "settle", writer, (str(i), failed))]
+    end = at + 1.0
+    events += [(START + share * (end - START), "tell", 1 + i, None) for i, share in enumerate(heard)]
+    told: dict[int, Any] = {}
+    for now, what, writer, detail in sorted(events, key=lambda event: event[0]):
+        if now > end:
+            break
+        fleet[writer].advance(now)
+        if what == "assign":
+            fleet[writer].assigned(detail[0], at=now, challenger=detail[1], q=0.3)
+        elif what == "settle":
+            fleet[writer].settled(detail[0], "refusal" if detail[1] else None, now=now)
+        else:
+            told[writer] = fleet[writer].totals()
+    fleet[0].advance(end)
+    watermark = min(rows[FOLDED]["watermark"]["answer"] for rows in (fleet[0].totals(), *told.values()))
+    settled = [(c, f) for at, c, f in units if int(at) // 5 * 5 + 5 <= watermark]
+    counts = fleet[0]._fleet(list(told.values())).totals["answer"].counts
+    assert counts.units == [sum(not c for c, _ in settled), sum(c for c, _ in settled)]
+    assert counts.failures == [sum(f and not c for c, f in settled), sum(f and c for c, f in settled)]
+
+
 def test_a_fleet_trips_on_its_sum_before_any_worker_could_alone() -> None:
     fleet = [evidence() for _ in range(4)]
     for i, subject in enumerate(fleet):
