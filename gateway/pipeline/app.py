@@ -79,7 +79,9 @@ class DataPlane:
         if name is None:
             return False
         try:
-            exchange = Exchange(self._core, epoch, epoch.policies[name], request, reply, body, model)
+            exchange = Exchange(
+                self._core, epoch, epoch.policies[name], request=request, reply=reply, body=body, model=model
+            )
         except Exception as error:  # noqa: BLE001
             self._core.fall_open.count("assignment", error)
             return False

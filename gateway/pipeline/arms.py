@@ -40,6 +40,7 @@ class Parts:
         workshop: Workshop,
         name: str,
         policy: Policy,
+        *,
         targets: Mapping[str, Target],
         default: Target,
         alias: Target | None,

@@ -36,6 +36,7 @@ class Builder:
         settings: Settings,
         routes: Mapping[str, Route],
         snapshot: Snapshot,
+        *,
         posterior: Callable[[str, str], Posterior],
         verdicts: Verdicts,
         previous: Epoch | None,
@@ -52,7 +53,7 @@ class Builder:
         views = {}
         used: set[Renderer] = set()
         for name, policy in settings.policies.items():
-            parts = Parts(self, name, policy, targets, default, default_model(settings, targets))
+            parts = Parts(self, name, policy, targets=targets, default=default, alias=default_model(settings, targets))
             scene = Scene(parts, snapshot.policies.get(name, PolicySnapshot()))
             old = previous.policies.get(name) if previous is not None else None
             frozen = snapshot.frozen or name in verdicts.outages

@@ -14,6 +14,7 @@ class Clock:
         self._last = 0.0
 
     def __call__(self) -> float:
+        """The time now."""
         now = self._read()
         self._last = max(self._last, now)
         return self._last

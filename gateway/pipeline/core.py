@@ -10,7 +10,7 @@ from gateway.pipeline.epoch import Epoch, PolicyView
 from gateway.pipeline.fallopen import FallOpen
 from gateway.pipeline.live import LiveEvidence
 from gateway.pipeline.metrics import Metrics
-from gateway.pipeline.mirror import Mirror
+from gateway.pipeline.mirror import Mirror, Sample
 from gateway.pipeline.outages import Outages
 from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.recent import Recent, RecentRequests
@@ -93,10 +93,10 @@ class Core:
         entry = Recent(
             exchange.id,
             exchange.at,
-            plan.view.name,
-            plan.unit,
-            plan.turn,
-            plan.arm.hash,
+            policy=plan.view.name,
+            unit=plan.unit,
+            turn=plan.turn,
+            arm=plan.arm.hash,
             entrances=plan.entrances,
             fresh=plan.why in {"draw", "only"},
             said=hash(text),
@@ -142,17 +142,16 @@ class Core:
 
     def _mirror(self, exchange: "Exchange") -> None:
         try:
-            plan = exchange.plan
-            self.mirror.consider(
-                plan.view,
+            sample = Sample(
+                exchange.id,
+                exchange.plan.unit,
+                exchange.plan.view,
                 exchange.request,
                 exchange.body,
                 exchange.model,
-                exchange.id,
-                plan.unit,
-                bodies=exchange.records,
-                now=self.now(),
+                exchange.records,
             )
+            self.mirror.consider(sample, self.now())
         except Exception as error:  # noqa: BLE001
             self.fall_open.count("mirror", error)
 

@@ -19,14 +19,13 @@ from gateway.pipeline.core import Core
 from gateway.pipeline.epoch import Epoch, PolicyView
 from gateway.pipeline.fallopen import Stage
 from gateway.pipeline.headers import upward
-from gateway.pipeline.plan import Plan, decide
+from gateway.pipeline.plan import Plan, conversation_of, decide, short
 from gateway.pipeline.recent import Recent
 from gateway.pipeline.rendering import render
 from gateway.pipeline.settle import Settled, settle
 from gateway.pipeline.streaming import Stream
 from policies.outcome import Answer, read_answer
 from policies.render import last_user_text
-from policies.unit import Conversation, identify
 
 log = logging.getLogger("evogate.pipeline")
 
@@ -37,8 +36,8 @@ class Exchange:
     """A sink of upstream events, and the owner of one reply."""
 
     __slots__ = (
-        "_answered_ms", "_before_s", "_began", "_call", "_chunks", "_core", "_ended", "_epoch", "_fell_open", "_first_ms",
-        "_headers", "_recent", "_reply", "_route", "_status", "_stream", "at", "body", "id", "model",
+        "_answered_ms", "_before_s", "_began", "_call", "_chunks", "_core", "_ended", "_epoch", "_fell_open",
+        "_first_ms", "_headers", "_recent", "_reply", "_route", "_status", "_stream", "at", "body", "id", "model",
         "plan", "records", "rendered", "request",
     )  # fmt: skip
 
@@ -47,6 +46,7 @@ class Exchange:
         core: Core,
         epoch: Epoch,
         view: PolicyView,
+        *,
         request: Request,
         reply: Reply,
         body: dict[str, Any],
@@ -72,7 +72,7 @@ class Exchange:
         self._fell_open = self._ended = False
         reply.on_gone = self._gone
         self.plan = self._choose(view)
-        self.rendered = render(epoch, self.plan, body, request.body, model, self._render_failed)
+        self.rendered = render(epoch, self.plan, body, raw=request.body, model=model, on_fault=self._render_failed)
         self._route = self.rendered.target.route
 
     # -- before the call ---------------------------------------------------------------------------------------
@@ -101,24 +101,11 @@ class Exchange:
 
     def _choose(self, view: PolicyView) -> Plan:
         try:
-            who, pins = self._who(view), self._core.pins_of(view)
-            return decide(view, who, pins, self.at, exploring=self._core.recording)
+            who = conversation_of(view, self.request, self.body, key=self._core.key, request_id=self.id)
+            return decide(view, who, self._core.pins_of(view), self.at, exploring=self._core.recording)
         except Exception as error:  # noqa: BLE001
             self.failed_open("assignment", error)
-            return Plan(view, view.production, self.id.replace("-", "")[-16:], 1, "fell_open")
-
-    def _who(self, view: PolicyView) -> Conversation:
-        get = self.request.get
-        if view.unit_kind == "request":
-            return Conversation(self.id.replace("-", "")[-16:], 1, continued=False)
-        return identify(
-            self.body,
-            key=self._core.key,
-            session=get(b"x-evogate-session"),
-            credential=get(b"authorization"),
-            kind=view.unit_kind,
-            header=get(view.unit_header) if view.unit_header is not None else None,
-        )
+            return Plan(view, view.production, short(self.id), 1, "fell_open")
 
     def failed_open(self, stage: Stage, error: Exception) -> None:
         """Count a swallowed fault, here and against the arm."""

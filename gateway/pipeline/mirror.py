@@ -1,11 +1,12 @@
 """Mirroring to shadow candidates: their answers never reach a client and never delay one.
 
-1. Bounded in concurrency and in dollars a day: the worst case is reserved before sending, the actual cost settled after.
+1. Bounded in concurrency and in dollars a day: the worst case is reserved before sending, the cost settled after.
 2. Drops happen only before sending. What was sent and failed is a failure of that candidate.
 3. Comparisons are paired: a candidate sees a request only after production has answered it.
 """
 
 import hashlib
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -72,13 +73,11 @@ class Mirror:
         """The policy's purse."""
         return self._budgets.setdefault(policy, Budget())
 
-    def consider(
-        self, view: PolicyView, request: Request, body: dict[str, Any], model: str, request_id: str, unit: str,
-        *, bodies: bool, now: float,
-    ) -> None:  # fmt: skip
+    def consider(self, sample: "Sample", now: float) -> None:
         """Send the request to every shadow candidate, where it is in the sample and within bounds."""
+        view = sample.view
         shadow = view.settings.shadow
-        if not _sampled(request_id, shadow.sample):
+        if not _sampled(sample.id, shadow.sample):
             return
         for arm in view.shadows:
             budget = self.budget(view.name)
@@ -87,59 +86,66 @@ class Mirror:
             fits = busy < self.concurrency and budget.reserve(
                 worst, limit=shadow.usd_per_day, concurrency=shadow.concurrency, now=now
             )
-            if not fits:
+            if fits:
+                Shot(self, sample, arm, budget, at=now).send()
+            else:
                 self.metrics.mirror_dropped += 1
-                continue
-            shot = Shot(self, view, arm, arm.way(model), body, request_id, unit, budget, worst, now, bodies=bodies)
-            shot.send(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A request that production has answered. `bodies` False keeps texts out of the recordings."""
+
+    id: str
+    unit: str
+    view: PolicyView
+    request: Request
+    body: dict[str, Any]
+    model: str
+    bodies: bool
 
 
 class Shot:
     """One mirrored call: a sink."""
 
     __slots__ = (
-        "_arm", "_at", "_began", "_bodies", "_body", "_budget", "_chunks", "_first_ms", "_id", "_mirror", "_reserved",
-        "_sent", "_status", "_unit", "_view", "_way",
+        "_arm", "_at", "_began", "_body", "_budget", "_chunks", "_first_ms", "_mirror", "_reserved", "_sample", "_sent",
+        "_status", "_way",
     )  # fmt: skip
 
-    def __init__(
-        self, mirror: Mirror, view: PolicyView, arm: Arm, way: Way, body: dict[str, Any], request_id: str, unit: str,
-        budget: Budget, reserved: float, at: float, *, bodies: bool,
-    ) -> None:  # fmt: skip
+    def __init__(self, mirror: Mirror, sample: Sample, arm: Arm, budget: Budget, *, at: float) -> None:
         self._mirror = mirror
-        self._view = view
+        self._sample = sample
         self._arm = arm
-        self._way = way
+        self._way: Way = arm.way(sample.model)
         # A whole answer is compared either way; a stream would only cost more to read.
-        self._body = {key: value for key, value in body.items() if key not in {"stream", "stream_options"}}
-        self._id = request_id
-        self._unit = unit
+        self._body = {key: value for key, value in sample.body.items() if key not in {"stream", "stream_options"}}
         self._budget = budget
-        self._reserved = reserved
+        self._reserved = sample.view.settings.budgets.usd_per_request
         self._at = at
-        self._bodies = bodies
         self._began = perf_counter()
         self._chunks: list[bytes] = []
         self._status = 0
         self._first_ms = 0.0
         self._sent = False
 
-    def send(self, request: Request) -> None:
+    def send(self) -> None:
         """Render and send; a fault here fails the candidate, for its own render is at fault."""
-        route = self._way.target.route
+        route, arm, request = self._way.target.route, self._arm, self._sample.request
+        if route is None:
+            self._end("no_upstream")
+            return
         try:
-            if route is None:
-                raise LookupError("no upstream is configured")
-            arm = self._arm
             memory = arm.memory.recall(last_user_text(self._body)) if arm.memory is not None else []
             payload = self._way.renderer.render(self._body, [entry for entry, _ in memory])
             headers = upward(request.headers, route.authorization, readable=True)
             route.call(request.method, route.path(request.target), headers, payload, self)
-            self._sent = True
-            self._mirror.metrics.mirrored += 1
         except Exception as error:  # noqa: BLE001
             self._mirror.fall_open.count("mirror", error)
             self._end(None, fell_open=True)
+            return
+        self._sent = True
+        self._mirror.metrics.mirrored += 1
 
     def on_head(self, status: int, headers: Headers) -> None:  # noqa: ARG002
         """The answer begins."""
@@ -168,9 +174,9 @@ class Shot:
         done = self._judge(transport, fell_open=fell_open)
         self._budget.settle(self._reserved, done.cost_usd)
         try:
-            fields = self._mirror.recorder.fields(done, bodies=self._bodies)
+            fields = self._mirror.recorder.fields(done, bodies=self._sample.bodies)
             data = {"candidate": self._arm.candidate, "arm": self._arm.hash, **fields}
-            signal = Signal(self._id, self._at, "shadow", self._view.name, self._unit, data)
+            signal = Signal(self._sample.id, self._at, "shadow", self._sample.view.name, self._sample.unit, data)
             self._mirror.recorder.append(self._mirror.recorder.signal(signal), None)
         except Exception as error:  # noqa: BLE001
             self._mirror.fall_open.count("mirror", error)
@@ -180,7 +186,7 @@ class Shot:
         try:
             ok = 200 <= self._status < 300 and transport is None
             return settle(
-                self._view,
+                self._sample.view,
                 self._way.target,
                 self._body,
                 status=self._status,

@@ -1,11 +1,12 @@
 """The decision about one request: which arm, at which odds, why, and what it enters. No I/O."""
 
-from typing import Literal
+from typing import Any, Literal
 
+from gateway.http.messages import Request
 from gateway.pipeline.epoch import Arm, Entrance, PolicyView
 from policies.assignment import draw
 from policies.pins import Pin, Pins
-from policies.unit import Conversation
+from policies.unit import Conversation, identify
 
 Why = Literal["draw", "pin", "middle", "only", "frozen", "fell_open"]
 _NONE: tuple[Entrance, ...] = ()
@@ -73,3 +74,24 @@ def _production(view: PolicyView, who: Conversation, pins: Pins | None, now: flo
     if pins is not None:
         pins.put(who.unit, Pin(arm.hash, None, "production", now), now)
     return Plan(view, arm, who.unit, who.turn, why)
+
+
+def conversation_of(
+    view: PolicyView, request: Request, body: dict[str, Any], *, key: bytes, request_id: str
+) -> Conversation:
+    """The unit that a request belongs to, by the policy's rule."""
+    if view.unit_kind == "request":
+        return Conversation(short(request_id), 1, continued=False)
+    return identify(
+        body,
+        key=key,
+        session=request.get(b"x-evogate-session"),
+        credential=request.get(b"authorization"),
+        kind=view.unit_kind,
+        header=request.get(view.unit_header) if view.unit_header is not None else None,
+    )
+
+
+def short(request_id: str) -> str:
+    """The random half of an id: a unit of its own."""
+    return request_id.replace("-", "")[-16:]

@@ -14,7 +14,7 @@ class Recent:
     )  # fmt: skip
 
     def __init__(
-        self, request_id: str, at: float, policy: str, unit: str, turn: int, arm: str, *,
+        self, request_id: str, at: float, *, policy: str, unit: str, turn: int, arm: str,
         entrances: tuple[Entrance, ...], fresh: bool, said: int,
     ) -> None:  # fmt: skip
         self.id = request_id

@@ -27,7 +27,7 @@ class Rendered:
 
 
 def render(
-    epoch: Epoch, plan: Plan, body: dict[str, Any], raw: bytes, model: str, on_fault: Callable[[Exception], None]
+    epoch: Epoch, plan: Plan, body: dict[str, Any], *, raw: bytes, model: str, on_fault: Callable[[Exception], None]
 ) -> Rendered:
     """The arm's bytes; else production's; else the client's with the alias replaced; else as sent.
 

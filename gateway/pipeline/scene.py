@@ -61,7 +61,7 @@ class Scene:
             kept=old.shares if frozen and old is not None else None,
         )
         entered = entrances(shares, trials)
-        self._rest(arms, verdicts)
+        self._rest(arms)
         salts = [e.salt for e in self._rows.experiments] + ([self._rows.holdback.salt] if self._rows.holdback else [])
         kind, _, header = self._policy.unit.partition(":")
         weights = self._weights()
@@ -168,7 +168,7 @@ class Scene:
         arms[arm.hash] = arm
         return arm.hash, holdback.share
 
-    def _rest(self, arms: dict[str, Arm], verdicts: Verdicts) -> None:
+    def _rest(self, arms: dict[str, Arm]) -> None:
         """Older versions stay for the conversations pinned to them, but for those that were taken back.
 
         Versions between production and an older one of the same content were undone by that restore.

@@ -10,8 +10,9 @@ _LOOKED_AT = 240
 
 _CORRECTION = re.compile(
     r"^\W*(?:"
-    r"no[,.!]|nope\b|wrong\b|incorrect\b|not what i\b|that(?:'s| is|s) (?:not|wrong|incorrect)\b|this is (?:wrong|not)\b"
-    r"|i (?:meant|said|asked)\b|you (?:misunderstood|missed|forgot|ignored)\b|try again\b|actually,? (?:i|no|it)\b"
+    r"no[,.!]|nope\b|wrong\b|incorrect\b|not what i\b|that(?:'s| is|s) (?:not|wrong|incorrect)\b"
+    r"|this is (?:wrong|not)\b|i (?:meant|said|asked)\b|you (?:misunderstood|missed|forgot|ignored)\b"
+    r"|try again\b|actually,? (?:i|no|it)\b"
     r")|\bi meant\b|\bthat(?:'s| is) (?:wrong|incorrect|not (?:right|correct|what))\b",
     re.IGNORECASE,
 )

@@ -142,10 +142,10 @@ class Worker:
             self.settings,
             self.routes.all,
             self.snapshot,
-            self.core.posteriors.of,
-            self.verdicts,
-            before,
-            self.core.now(),
+            posterior=self.core.posteriors.of,
+            verdicts=self.verdicts,
+            previous=before,
+            now=self.core.now(),
         )
         self.core.epoch = epoch
         self.core.evidence.follow(epoch.policies.values())

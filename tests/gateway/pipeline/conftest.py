@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Running:
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait for something that the gateway does by itself."""
         async with asyncio.timeout(10):
-            while not true():
+            while not true():  # noqa: ASYNC110  (the gateway's own timers decide)
                 await asyncio.sleep(0.005)
 
 
@@ -103,6 +103,5 @@ async def gateway(sandbox: str, tmp_path: Path) -> AsyncIterator[Running]:
 
 
 @pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("CRITICAL", logger="evogate")
-    yield

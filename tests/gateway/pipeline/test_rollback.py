@@ -1,0 +1,93 @@
+"""A harmful canary: taken back at once, on record, never tried again; and all of it after a restart as well."""
+
+from pathlib import Path
+
+import orjson
+
+from tests.gateway.pipeline.conftest import Running, running, settings
+from tests.gateway.pipeline.experiments import canary, genome
+from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
+
+HARMFUL = "Answer in riddles."
+
+
+async def script(visit: Visit) -> None:
+    while True:
+        if HARMFUL.encode() in visit.body:
+            await visit.send(whole(b'{"error":{"message":"broken"}}', b"500 Internal Server Error"))
+        else:
+            await visit.send(whole(completion()))
+        return
+
+
+async def ask(gateway: Running, name: str) -> int:
+    return (await gateway.ask("hello", headers={"x-evogate-session": name}))[0]
+
+
+async def test_a_harmful_canary_is_taken_back(tmp_path: Path) -> None:
+    async with provider(script) as base, running(settings(base), tmp_path) as gateway:
+        candidate, experiment = await canary(gateway, "c1", genome(HARMFUL))
+        registry = gateway.worker._registry
+        victim = ""
+        for n in range(600):
+            if await ask(gateway, f"s{n}") == 500:
+                victim = victim or f"s{n}"
+            if gateway.core.metrics.trips:
+                break
+        await gateway.until(lambda: bool(gateway.core.metrics.trips))
+        view = gateway.core.epoch.policies["assistant"]
+        assert [arm.role for arm in view.drawn] == ["production"], "out of the epoch in the same tick"
+        assert await ask(gateway, victim) == 200, "a rollback breaks pins"
+        await gateway.until(lambda: not gateway.core.evidence.running)
+        assert (await registry.candidate(candidate.id)).state == "rolled_back"
+        assert [t.content_hash for t in await registry.tombstones("assistant")] == [candidate.genome.content_hash]
+        (incident,) = await registry.incidents("assistant")
+        assert incident.kind in {"TRIP", "SEVERE"}
+        assert incident.evidence["counts"]["answer"]["challenger"][1] > 0
+        (closed,) = await registry.experiments("assistant")
+        assert (closed.id, closed.verdict) == (experiment.id, "ROLL BACK")
+        await gateway.worker.sync()
+        assert gateway.worker.verdicts.tripped == set()
+        assert len(gateway.core.epoch.policies["assistant"].drawn) == 1
+
+
+async def test_evidence_pins_and_feedback_survive_a_restart(tmp_path: Path) -> None:
+    async with provider(script) as base:
+        async with running(settings(base), tmp_path) as gateway:
+            _, experiment = await canary(gateway, "c1", genome(HARMFUL))
+            for n in range(15):
+                await ask(gateway, f"s{n}")
+            await gateway.until(lambda: _units(gateway, experiment.id) == 15)
+            before = gateway.core.evidence.running[experiment.id].evidence.totals()
+            posteriors = {arm.hash: gateway.core.posteriors.of("assistant", arm.hash) for arm in _arms(gateway)}
+            arms = {frame["unit"]: frame["arm"] for frame in gateway.frames("assignment")}
+            last = gateway.frames("assignment")[-1]["id"]
+        async with running(settings(base), tmp_path) as again:
+            after = again.core.evidence.running[experiment.id].evidence.totals()
+            # The judgement channel waits for its deadline; what has been consumed is the same, bucket by bucket.
+            assert _answers(after) == _answers(before)
+            assert {arm.hash: again.core.posteriors.of("assistant", arm.hash) for arm in _arms(again)} == posteriors
+            body = orjson.dumps({"request_id": last, "label": "up"})
+            async with again.http.post(f"{again.url}/v1/feedback", data=body) as answer:
+                assert answer.status == 202
+            for n in range(15):
+                await ask(again, f"s{n}")
+            frames = again.frames("assignment")
+            assert {frame["unit"]: frame["arm"] for frame in frames[15:]} == arms
+            assert {frame["why"] for frame in frames[15:]} == {"pin"}
+
+
+def _arms(gateway: Running) -> tuple[object, ...]:
+    return gateway.core.epoch.policies["assistant"].drawn
+
+
+def _units(gateway: Running, experiment: str) -> int:
+    run = gateway.core.evidence.running[experiment]
+    if run.decision is None:
+        return 0
+    counts = run.decision.evidence["counts"]["answer"]
+    return int(counts["production"][0] + counts["challenger"][0])
+
+
+def _answers(totals: dict[int, dict[str, object]]) -> dict[int, object]:
+    return {bucket: row.get("answer") for bucket, row in totals.items()}
