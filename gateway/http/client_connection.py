@@ -10,13 +10,14 @@ from gateway.http import framing
 from gateway.http.deadlines import NEVER, deadlines_of
 from gateway.http.framing import Headers
 from gateway.http.messages import HttpError, Reply, Request
-from gateway.http.request_parser import RequestParser
+from gateway.http.request_parser import RequestParser, Stage
 
 if TYPE_CHECKING:
     from gateway.http.server import Server
 
 PIPELINED = 16  # requests that may wait behind the one being answered before reading stops
 WRITE_BUFFER_BYTES = 131_072  # beyond it `on_pause`, below a quarter of it `on_resume`
+BODY_BYTES_PER_S = 1000  # a body that arrives more slowly than this times out
 LINGER_S = 2.0  # after a refusal: a client still sending gets to read why, instead of a reset
 
 OnRefused = Callable[[HttpError], Headers]
@@ -61,13 +62,13 @@ class ClientConnection(asyncio.Protocol):
         if self._closing:
             return
         parser = self._parser
-        began_in_head = parser.in_head
+        before = parser.stage
         self._waiting.extend(parser.feed(data))
         self._pump()
         if self._reply is not None:
             self._read_on(len(self._waiting) < PIPELINED)
-        elif parser.receiving and not self._closing and not (began_in_head and parser.in_head):
-            self.deadline = self._deadlines.after(self._limits.header_timeout_s)
+        elif parser.stage != "idle" and not self._closing:
+            self._grant_time(before, len(data))
 
     def eof_received(self) -> bool:
         """The client closed its sending side: as for nginx and Go's server, it has gone if it waits for an answer."""
@@ -111,7 +112,7 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = self._deadlines.after(self._limits.keepalive_s)
         elif self._paused or self._closing:
             self._transport.abort()
-        elif self._parser.receiving:
+        elif self._parser.stage != "idle":
             self._refuse(HttpError(408, "the request did not arrive in time"))
         else:
             self.close()
@@ -121,7 +122,7 @@ class ClientConnection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Whether no request is being received, waiting or answered."""
-        return self._reply is None and not self._waiting and not self._parser.receiving
+        return self._reply is None and not self._waiting and self._parser.stage == "idle"
 
     def wind_down(self) -> None:
         """Close now if idle, or else behind the running answer."""
@@ -189,10 +190,18 @@ class ClientConnection(asyncio.Protocol):
         self._read_on(True)
         if self._parser.take_expectation():
             self._transport.write(framing.CONTINUE)
-        if not self._parser.receiving:
+        if self._parser.stage == "idle":
             self.deadline = self._deadlines.after(self._limits.keepalive_s)
         elif self.deadline == NEVER:  # it began to arrive while another was answered
             self.deadline = self._deadlines.after(self._limits.header_timeout_s)
+
+    def _grant_time(self, before: Stage, received: int) -> None:
+        """A head has its timeout and no more; a body earns time by arriving, but never more than that ahead."""
+        most = self._deadlines.after(self._limits.header_timeout_s)
+        if self._parser.stage != before:
+            self.deadline = most
+        elif before == "body":
+            self.deadline = min(most, self.deadline + received / BODY_BYTES_PER_S)
 
     def _read_on(self, wanted: bool) -> None:
         if wanted is not self._reading:

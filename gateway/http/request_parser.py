@@ -7,6 +7,8 @@
 4. An offer to upgrade is ignored, as RFC 9110 section 7.8 allows. llhttp stops there, so parsing begins anew behind it.
 """
 
+from typing import Literal
+
 import httptools
 
 from config.settings import Limits
@@ -20,13 +22,15 @@ CHUNK_OVERHEAD = 8
 READ_BYTES = 262_144  # the most that one read of the event loop brings
 
 
+Stage = Literal["idle", "head", "body"]
+
+
 class RequestParser:
     """The parser of one connection."""
 
     def __init__(self, limits: Limits, peer: str = "") -> None:
         self.error: HttpError | None = None
-        self.receiving = False  # a request has begun and is not complete
-        self.in_head = False
+        self.stage: Stage = "idle"  # of the request that is not yet complete
         self._limits = limits
         self._peer = peer
         self._llhttp = httptools.HttpRequestParser(self)
@@ -51,9 +55,9 @@ class RequestParser:
         """The requests that `data` completes. After `error` is set, nothing more comes."""
         if self.error is not None or self._last:
             return []
-        started_before = self.receiving
+        before = self.stage
         self._parse(data)
-        if started_before and self.receiving and self.error is None and not self._ready:
+        if before != "idle" and self.stage != "idle" and self.error is None and not self._ready:
             self._wire += len(data)
             self._check_wire()
         ready, self._ready = self._ready, []
@@ -104,7 +108,7 @@ class RequestParser:
         """A request line may follow."""
         if self._resuming:
             return
-        self.receiving = self.in_head = True
+        self.stage = "head"
         self._request = None
         self._headers = []
         self._target = self._body = b""
@@ -138,7 +142,7 @@ class RequestParser:
         self._upgrade = llhttp.should_upgrade()
         self._chunked = b"transfer-encoding" in index
         self._expects = b"expect" in index and version == "1.1"
-        self.in_head = False
+        self.stage = "body"
         self._wire = 0
         self._request = Request(
             method, self._target, self._headers, b"", version, llhttp.should_keep_alive(), self._peer, index
@@ -206,5 +210,5 @@ class RequestParser:
         self._expects = False
         self._last = not request.keep_alive
         self._request = None
-        self.receiving = self.in_head = False
+        self.stage = "idle"
         self._ready.append(request)

@@ -224,6 +224,28 @@ async def test_a_request_that_stays_unfinished_is_refused(start: bytes) -> None:
         assert await client.to_end() == b""
 
 
+@pytest.mark.parametrize(
+    "start", [b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n"]
+)
+async def test_a_drip_is_not_progress(start: bytes) -> None:
+    async with serving(echo, header_timeout_s=0.1) as server, Client.to(server.port) as client:
+        await client.send(start)
+        answering = asyncio.create_task(client.answer())
+        while not answering.done():
+            await client.send(b"x")
+            await asyncio.sleep(0.01)
+        assert (await answering).status == 408
+
+
+async def test_a_body_that_keeps_coming_has_all_the_time_it_needs() -> None:
+    async with serving(echo, header_timeout_s=0.1) as server, Client.to(server.port) as client:
+        await client.send(post(b"")[:-5] + b"50000\r\n\r\n")
+        for _ in range(50):  # five times the timeout
+            await client.send(b"x" * 1000)
+            await asyncio.sleep(0.01)
+        assert (await client.answer()).status == 200
+
+
 async def test_a_head_begun_behind_an_answer_has_its_deadline_too() -> None:
     held = Held()
     async with serving(held, header_timeout_s=0.1) as server, Client.to(server.port) as client:
