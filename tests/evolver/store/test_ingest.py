@@ -1,0 +1,161 @@
+"""Recordings become rows exactly once, whatever the order, the repetition and the damage."""
+
+import os
+import signal as signals
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+
+from evolver.store import Store
+from evolver.store.ingest import BATCH
+from evolver.store.queries import text
+from gateway.recording import SpoolWriter
+from gateway.recording.frames import to_payload
+from tests.evolver.support import POLICY, START, World, exchange, shadow, signal
+
+
+async def test_a_request_is_joined_with_its_signals(world: World) -> None:
+    await world.record([*exchange(1, answer="5"), signal(1, "feedback", {"score": 0.2, "correction": "4"})])
+    await world.record([signal(1, "retry"), signal(1, "correction")], writer="w1")
+    (example,) = await world.store.examples(POLICY)
+    assert example.request_text == "What is 2 + 2?"
+    assert (example.answer_text, example.score, example.correction) == ("5", 0.2, "4")
+    assert example.corrected
+    assert example.retried
+    assert example.bad
+    assert not example.failed
+
+
+async def test_the_latest_feedback_counts_and_the_same_one_only_once(world: World) -> None:
+    first = signal(1, "feedback", {"score": 0.0, "key": "a"}, at=START + 1)
+    second = signal(1, "feedback", {"score": 1.0, "key": "b"}, at=START + 2)
+    repeated = signal(1, "feedback", {"score": 0.0, "key": "a"}, at=START + 3)
+    await world.record([*exchange(1), first, second, repeated])
+    (example,) = await world.store.examples(POLICY)
+    assert example.score == 1.0
+    assert example.good
+
+
+async def test_a_signal_may_come_before_its_request(world: World) -> None:
+    await world.record([signal(1, "feedback", {"score": 0.0})], writer="a")
+    await world.record(exchange(1), writer="b")
+    (example,) = await world.store.examples(POLICY)
+    assert example.score == 0.0
+
+
+async def test_reading_again_reads_only_what_is_new(world: World) -> None:
+    world.spool([frame for n in range(5) for frame in exchange(n)])
+    assert await world.store.ingest() == 10
+    assert await world.store.ingest() == 0
+    world.spool(exchange(5))
+    assert await world.store.ingest() == 2
+    assert len(await world.store.examples(POLICY)) == 6
+
+
+async def test_learnings_are_distinct_units_since_a_time(world: World) -> None:
+    await world.record([*exchange(1, failure="refusal"), *exchange(2), *exchange(3, failure="rate_limited")])
+    await world.record([signal(2, "feedback", {"score": 0.5}, at=START + 10), signal(2, "retry", at=START + 11)])
+    assert await world.store.learnings(POLICY, since=0.0) == 2
+    assert await world.store.learnings(POLICY, since=START + 5) == 1
+    assert await world.store.learnings("other", since=0.0) == 0
+
+
+async def test_frames_that_are_not_understood_are_counted_and_passed_over(world: World) -> None:
+    world.spool(exchange(1))
+    writer = world.writers["w0"]
+    writer.append(orjson.dumps({"t": "assignment", "v": 99, "id": "x"}))
+    writer.append(orjson.dumps({"t": "outcome", "v": 1, "id": "no status"}))
+    writer.append(orjson.dumps({"t": "weather"}))
+    writer.flush()
+    world.spool(exchange(2))
+    await world.store.ingest()
+    assert len(await world.store.examples(POLICY)) == 2
+    (progress,) = await world.store.progress()
+    assert (progress.records, progress.unknown) == (7, 3)
+
+
+async def test_bodies_are_found_across_segments(world: World) -> None:
+    writer = SpoolWriter(world.home / "spool" / "small", segment_bytes=4_096)
+    for number in range(40):
+        for frame in exchange(number, text=f"question {number}"):
+            writer.append(orjson.dumps(to_payload(frame)))
+            writer.flush()
+    writer.close()
+    await world.store.ingest()
+    found = {example.id: example.request_text for example in await world.store.examples(POLICY)}
+    assert found == {f"r{n:06d}": f"question {n}" for n in range(40)}
+
+
+async def test_a_retired_segment_takes_its_examples_along_but_not_the_rows(world: World) -> None:
+    await world.record([*exchange(1, failure="refusal"), shadow(1, "c")])
+    for path in (world.home / "spool" / "w0").glob("*.spool"):
+        path.unlink()
+    assert await world.store.examples(POLICY) == []
+    assert await world.store.learnings(POLICY, since=0.0) == 1
+    assert len(await world.store.pairs("c", after=0)) == 1
+
+
+_INGEST = """
+import sqlite3, sys
+from pathlib import Path
+import evolver.store.ingest as module
+home, name = Path(sys.argv[1]), sys.argv[2]
+module.BATCH = 50
+store = module._store
+def slowly(*arguments):
+    print("batch", flush=True)
+    return store(*arguments)
+module._store = slowly
+connection = sqlite3.connect(name, isolation_level=None)
+connection.row_factory = sqlite3.Row
+module.ingest(connection, home / "spool", batches=10_000)
+"""
+
+
+def test_a_kill_in_the_middle_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path / "spool" / "w0", segment_bytes=100_000)
+    for number in range(2_000):
+        for frame in exchange(number, failure="refusal" if number % 3 == 0 else None):
+            writer.append(orjson.dumps(to_payload(frame)))
+    writer.flush()
+    writer.close()
+    database = tmp_path / "analysis.db"
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(text("schema"))
+    for kills_after in (3, 7, 15):
+        _killed_ingest(tmp_path, database, kills_after)
+        rows = connection.execute("SELECT count(*) FROM assignments").fetchone()[0]
+        records = connection.execute("SELECT records FROM offsets").fetchone()
+        outcomes = connection.execute("SELECT count(*) FROM outcomes").fetchone()[0]
+        assert (records[0] if records else 0) == rows + outcomes
+    subprocess.run([sys.executable, "-c", _INGEST, str(tmp_path), str(database)], check=True, capture_output=True)
+    counts = [connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("assignments", "outcomes")]
+    learnt = connection.execute("SELECT count(*) FROM learnings").fetchone()[0]
+    assert (*counts, learnt) == (2_000, 2_000, 667)
+    assert connection.execute("SELECT records FROM offsets").fetchone()[0] == 4_000
+    connection.close()
+
+
+def _killed_ingest(home: Path, database: Path, batches: int) -> None:
+    command = [sys.executable, "-c", _INGEST, str(home), str(database)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(batches):
+            process.stdout.readline()
+        os.kill(process.pid, signals.SIGKILL)
+
+
+async def test_more_than_one_batch(tmp_path: Path) -> None:
+    writer = SpoolWriter(tmp_path / "spool" / "w0", segment_bytes=1 << 26)
+    count = BATCH + 10
+    for number in range(count):
+        writer.append(orjson.dumps(to_payload(exchange(number)[0])))
+    writer.flush()
+    writer.close()
+    async with Store(tmp_path / "analysis.db", tmp_path / "spool") as store:
+        assert await store.ingest() == count
+        assert [p.records for p in await store.progress()] == [count]

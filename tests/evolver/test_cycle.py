@@ -1,0 +1,105 @@
+"""A cycle on recorded traffic of the sandbox: findings, proposals, evaluation, candidates."""
+
+from random import Random
+
+from evolver import cycle
+from evolver.examples import Example
+from tests.evolver.support import POLICY, World, exchange, make_settings, signal
+
+SCHEMA = {
+    "type": "json_schema",
+    "json_schema": {"name": "t", "schema": {"type": "object", "required": ["city"], "properties": {"city": {}}}},
+}
+
+
+async def failing_traffic(world: World, count: int = 120) -> None:
+    """Extraction answers are no JSON half of the time, arithmetic goes well."""
+    frames: list[object] = []
+    for number in range(count):
+        at = world.now - 1_000 + number
+        if number % 2:
+            frames += exchange(number, at=at, text=f"What is {number} plus {number % 7}?", answer=str(number))
+            continue
+        bad = number % 4 == 0
+        frames += exchange(
+            number,
+            at=at,
+            text=f"Extract the city from this letter as JSON: I moved to Berlin in {1900 + number}.",
+            answer="The city is Berlin" if bad else '{"city": "Berlin"}',
+            failure="invalid_output" if bad else None,
+            extra={"response_format": SCHEMA},
+        )
+        if bad:
+            frames.append(signal(number, "correction", at=at + 1))
+    await world.record(frames)  # type: ignore[arg-type]
+
+
+async def test_findings_become_candidates(served: World) -> None:
+    url = served.settings.upstreams["sandbox"].base_url
+    search = {"num_generations": 1, "population": 4, "usd_per_cycle": 0.5}
+    served.configure(make_settings(url, search=search))
+    await failing_traffic(served)
+    result = await cycle.run(POLICY, served.context())
+    assert result.findings > 0
+    assert result.proposals > 0
+    assert result.evaluations > 0
+    assert 0 < result.usd <= 0.5
+    live = await served.registry.candidates(POLICY, live=True)
+    assert [candidate.id for candidate in live] == list(result.added)
+    for candidate in live:
+        assert candidate.genome.changed_layers(served.production.genome) == (candidate.layer,)
+        assert candidate.state == "proposed"
+    assert {finding.policy for finding in await served.registry.findings(POLICY)} == {POLICY}
+
+
+async def test_without_a_provider_the_proposals_stand_in_the_proposers_order(world: World) -> None:
+    world.configure(make_settings("https://api.example.com/v1"))
+    await failing_traffic(world)
+    result = await cycle.run(POLICY, world.context())
+    assert result.evaluations == 0
+    assert 0 < len(result.added) <= cycle.ADDED
+    assert world.provider.calls == 0
+
+
+async def test_no_more_than_four_live_candidates_of_one_layer(world: World) -> None:
+    world.configure(make_settings("https://api.example.com/v1"))
+    await failing_traffic(world)
+    for _ in range(4):
+        await cycle.run(POLICY, world.context())
+    layers = [candidate.layer for candidate in await world.registry.candidates(POLICY, live=True)]
+    assert layers
+    assert max(layers.count(layer) for layer in layers) <= cycle.LIVE_PER_LAYER
+
+
+async def test_what_failed_is_not_proposed_again(world: World) -> None:
+    world.configure(make_settings("https://api.example.com/v1"))
+    await failing_traffic(world)
+    first = await cycle.run(POLICY, world.context())
+    hashes = set()
+    for name in first.added:
+        candidate = await world.registry.candidate(name)
+        hashes.add(candidate.genome.content_hash)
+        await world.registry.advance(candidate, "fail", who="evolver", reason="bad", now=world.now)
+    await cycle.run(POLICY, world.context())
+    again = {c.genome.content_hash for c in await world.registry.candidates(POLICY, live=True)}
+    assert not hashes & again
+
+
+async def test_nothing_recorded_nothing_done(world: World) -> None:
+    result = await cycle.run(POLICY, world.context())
+    assert result.added == ()
+    assert "no recorded request" in result.said
+
+
+def example(number: int, failure: str | None) -> Example:
+    fields = {"id": f"r{number}", "at": 0.0, "policy": POLICY, "unit": "u", "turn": 1, "arm": "a", "version": "v1.0"}
+    return Example(**fields, intent="", model="m", stream=False, body={}, answer=None, failure=failure)  # type: ignore[arg-type]
+
+
+def test_the_sample_is_half_bad_where_it_can_be() -> None:
+    many = [example(n, "refusal" if n % 10 == 0 else None) for n in range(1_000)]
+    chosen = cycle.sample(many, Random(1))
+    assert len(chosen) == cycle.SEARCHED
+    assert sum(one.bad for one in chosen) == cycle.SEARCHED // 2
+    few = [example(0, "refusal"), example(1, "rate_limited"), example(2, None)]
+    assert {one.id for one in cycle.sample(few, Random(1))} == {"r0", "r2"}
