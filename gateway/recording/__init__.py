@@ -2,13 +2,14 @@
 
 from gateway.recording.conversations import conversations, join
 from gateway.recording.errors import SpoolError
+from gateway.recording.folder import recover
 from gateway.recording.group import GroupCommit
 from gateway.recording.ids import IdSource, id_time
 from gateway.recording.lookup import find
 from gateway.recording.reader import Damage, every, read_frames, tail, writers
 from gateway.recording.redact import Redactor
 from gateway.recording.segments import Position
-from gateway.recording.writer import SpoolWriter, recover
+from gateway.recording.writer import SpoolWriter
 
 __all__ = [
     "Damage",

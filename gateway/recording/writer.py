@@ -6,38 +6,17 @@
 4. One process writes a folder at a time, guarded by a lock that dies with the process.
 """
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from gateway.recording.errors import SpoolError
-from gateway.recording.segments import Position, SegmentReader, segment_path, segments
+from gateway.recording.folder import lock, next_segment, recover, unusable
+from gateway.recording.segments import Position, segment_path
 from gateway.recording.wire import HEADER, header
 
 KEEP_BYTES = 64 << 20
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-
-
-def recover(directory: Path) -> int:
-    """Cut a torn tail of the last segment to its longest valid prefix; returns the bytes cut.
-
-    Only while no writer is at work there; `SpoolWriter` calls it under its lock.
-
-    Raises:
-        SpoolError: the segment can't be read or cut.
-    """
-    known = segments(directory)
-    if not known:
-        return 0
-    reader = SegmentReader(directory, known[-1]).skip_to_end()
-    torn = reader.left()
-    if torn:
-        try:
-            os.truncate(reader.path, reader.offset)
-        except OSError as error:
-            raise SpoolError(f"{reader.path}: the torn tail can't be cut ({error.strerror}); check its mode") from error
-    return torn
 
 
 class SpoolWriter:
@@ -64,13 +43,13 @@ class SpoolWriter:
         self._waiting = 0  # bytes in `_chunks`
         self._failing = False
         self._descriptor: int | None = None
-        self._lock = _lock(directory)
+        self._lock = lock(directory)
         try:
             recover(directory)
-            self._open(_next_segment(directory))
+            self._open(next_segment(directory))
         except OSError as error:
             os.close(self._lock)
-            raise _unusable(directory, error) from error
+            raise unusable(directory, error) from error
         except SpoolError:
             os.close(self._lock)
             raise
@@ -122,10 +101,10 @@ class SpoolWriter:
         self._failing = False
 
     def close(self) -> None:
-        """Flush and let go of the folder; whatever can't be written now counts as lost.
+        """Flush and let go of the folder, whatever comes of the flush.
 
         Raises:
-            SpoolError: the last flush failed.
+            SpoolError: the last flush failed, and what waited is gone with this process.
         """
         if self._lock < 0:
             return
@@ -170,31 +149,3 @@ def _write_all(write: Callable[[int, bytes], int], descriptor: int, data: bytes)
     done = write(descriptor, data)
     while done < len(data):
         done += write(descriptor, data[done:])
-
-
-def _lock(directory: Path) -> int:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise _unusable(directory, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise SpoolError(
-            f"{directory}: another process records there; stop it, or give this one an EVOGATE_HOME of its own"
-        ) from error
-    return descriptor
-
-
-def _unusable(directory: Path, error: OSError) -> SpoolError:
-    return SpoolError(f"{directory}: can't be used ({error.strerror}); set EVOGATE_HOME to a folder of yours")
-
-
-def _next_segment(directory: Path) -> int:
-    """A fresh number, or the last one where that segment is still empty."""
-    known = segments(directory)
-    if not known:
-        return 1
-    return known[-1] + bool(segment_path(directory, known[-1]).stat().st_size)

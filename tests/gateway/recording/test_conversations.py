@@ -95,7 +95,7 @@ def test_an_outcome_without_assignment_stands_alone() -> None:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> tuple[Path, list[str]]:
-    """Two writers, a segment for each frame; request n comes at T0 + 1000 n, its feedback 10,000 s later at the other."""
+    """Two writers, a segment for each frame; request n comes at T0 + 1000 n, feedback 10,000 s later at the other."""
     writers = [SpoolWriter(tmp_path / name, segment_bytes=1) for name in ("w0", "w1")]
     source = IdSource(random.Random(7).randbytes)
     ids: list[str] = []

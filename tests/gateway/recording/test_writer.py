@@ -212,7 +212,7 @@ def test_a_folder_that_can_not_be_used(tmp_path: Path) -> None:
 
 def test_a_segment_that_can_not_be_made_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr("gateway.recording.writer._next_segment", _raise(errno.EACCES))
+        broken.setattr("gateway.recording.writer.next_segment", _raise(errno.EACCES))
         with pytest.raises(SpoolError, match="Permission denied"):
             SpoolWriter(tmp_path, segment_bytes=SEGMENT)
     write(tmp_path, 0)
