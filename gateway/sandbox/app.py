@@ -10,7 +10,7 @@ import click
 import uvloop
 from aiohttp import web
 
-from gateway.sandbox.endpoints import Sandbox, not_found
+from gateway.sandbox.endpoints import Sandbox
 from gateway.sandbox.faults import Schedule
 from gateway.sandbox.limits import RateLimit
 from gateway.sandbox.provider import Provider
@@ -46,17 +46,7 @@ def create_app(
     )
     sandbox = Sandbox(provider, schedule, RateLimit(requests_per_s) if requests_per_s else None)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[sandbox.guard])
-    app.add_routes(
-        [
-            web.post("/v1/chat/completions", sandbox.chat),
-            web.post("/v1/embeddings", sandbox.embeddings),
-            web.get("/v1/models", sandbox.models),
-            web.get("/v1/models/{id}", sandbox.models),
-            web.post("/sandbox/faults", sandbox.set_faults),
-            web.get("/sandbox/stats", sandbox.stats),
-            web.route("*", "/{tail:.*}", not_found),
-        ]
-    )
+    app.add_routes(sandbox.routes())
 
     async def release(_app: web.Application) -> None:
         sandbox.closing.set()

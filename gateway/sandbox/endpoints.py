@@ -35,6 +35,18 @@ class Sandbox:
     faults: Counter[str] = field(default_factory=Counter)  # faults by kind
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def routes(self) -> list[web.RouteDef]:
+        """All endpoints; whatever is none of them gets OpenAI's 404."""
+        return [
+            web.post("/v1/chat/completions", self.chat),
+            web.post("/v1/embeddings", self.embeddings),
+            web.get("/v1/models", self.models),
+            web.get("/v1/models/{id}", self.models),
+            web.post("/sandbox/faults", self.set_faults),
+            web.get("/sandbox/stats", self.stats),
+            web.route("*", "/{tail:.*}", not_found),
+        ]
+
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/chat/completions."""
         began = time.perf_counter()

@@ -104,7 +104,7 @@ def _read_sentence(sentence: str, recognisers: Recognisers) -> Reading:
 
 def _verdict(sentence: str, paraphrases: Paraphrases, recognisers: Recognisers) -> int:
     """1 where the sentence states the rule, -1 where it contradicts it, 0 where it says nothing of it."""
-    if any(pattern.search(sentence) for pattern in paraphrases.against):
+    if _states(sentence, paraphrases.against) > 0:
         return -1
     patterns: Sequence[re.Pattern[str]] = {
         "open": paraphrases.patterns,

@@ -13,12 +13,12 @@ from gateway.sandbox.rules import Family
 from gateway.sandbox.skills import Conduct
 from gateway.sandbox.worlds import World
 
-_QUESTION = re.compile(
-    r"(?P<stem>.{0,4000}?)\n(?P<options>A\. .*?\nB\. .*?\nC\. .*?\nD\. .*?)\s*(?:\nAnswer:|\Z)", re.DOTALL
-)
-_OPTION = re.compile(r"^[A-D]\. (.*)$", re.MULTILINE)
+_LINES = 30  # of one option; bounded, so that no text takes long to read
+_OPTION = r"\n{letter}\. (.*(?:\n(?!{stop}).*){{0,{lines}}})"
+_STOPS = {"A": r"B\. ", "B": r"C\. ", "C": r"D\. ", "D": r"Answer:|\n"}
+_OPTIONS = re.compile("".join(_OPTION.format(letter=name, stop=stop, lines=_LINES) for name, stop in _STOPS.items()))
 _LETTER = re.compile(r"\(?([A-D])\)?\.?")
-_MARK = "\nB. "
+_STEM_CHARS = 16  # of the end of the question, so that what precedes it in a transcript changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,10 @@ def draw(_world: World, rng: Random) -> Request:
 
 def read(world: World, text: str) -> Choice | None:
     """The question in a text, None where there is none."""
-    if _MARK not in text:
+    questions = list(_OPTIONS.finditer(text))
+    if not questions:
         return None
-    found = _QUESTION.search(text)
-    if found is None:
-        return None
-    options = tuple(option.strip() for option in _OPTION.findall(found["options"]))
-    letter = generator(world.seed, found["stem"].strip(), *options).choice("ABCD")
-    return Choice(letter, options if len(options) == 4 else ("", "", "", ""))
+    found = questions[-1]
+    options = tuple(option.strip() for option in found.groups())
+    stem = text[: found.start()].strip()[-_STEM_CHARS:]
+    return Choice(generator(world.seed, stem, *options).choice("ABCD"), options)
