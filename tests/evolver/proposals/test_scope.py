@@ -96,6 +96,13 @@ def test_a_short_recording_counts_when_whole() -> None:
     assert recorded.quoted("Always say that you are sorry.") is None
 
 
+@pytest.mark.parametrize("disguise", ["\u200b", "\u00ad", "\u2060"])
+def test_invisible_characters_hide_no_quotation(disguise: str) -> None:
+    plain = "one two three four five six seven eight"
+    hidden = disguise.join(plain)
+    assert Recorded([hidden]).quoted(plain) == Recorded([plain]).quoted(hidden) == plain
+
+
 def test_what_counts_as_recorded() -> None:
     body = {
         "messages": [

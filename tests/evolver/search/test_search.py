@@ -11,12 +11,9 @@ from scipy import stats
 
 from config.settings import Search
 from evolver.examples import Example
-from evolver.search import OPERATORS, Breeding, Budget, Score, SearchResult, Tournament, search
-from evolver.search.operator_bandit import OperatorBandit
-from evolver.search.parents import ParentSelection, PerInstancePareto
-from evolver.search.ranking import by_quality
+from evolver.search import OPERATORS, Breeding, Budget, Score, SearchResult, search
 from policies.errors import ProviderError
-from policies.genome import Genome, Lineage, PromptLayer, StrategyLayer
+from policies.genome import Genome, Lineage, PromptLayer
 from tests.evolver.search.worlds import BASE, EXAMPLES, GOOD, MATERIAL, World, true_quality
 
 SETTINGS = Search(num_generations=12, population=8)
@@ -217,52 +214,3 @@ async def test_proposals_keep_their_lineage() -> None:
         rng=np.random.default_rng(0),
     )
     assert (seed, lineage) in [(one.genome, one.lineage) for one in result.ranked]
-
-
-@pytest.mark.parametrize("strategy", [Tournament(), PerInstancePareto()])
-async def test_parent_selection_prefers_the_better(strategy: ParentSelection) -> None:
-    from evolver.search.ledger import Ledger
-
-    genomes = [BASE, Genome(prompt=PromptLayer(rubric=GOOD)), Genome(strategy=StrategyLayer(model_key="small"))]
-    ledger, world = Ledger(BASE), World(10, noise=0.02)
-    for genome in genomes:
-        ledger.record(genome, EXAMPLES, await world.evaluate(genome, EXAMPLES))
-    rng = np.random.default_rng(0)
-    chosen = Counter(strategy.choose(genomes, ledger, rng).content_hash for _ in range(200))
-    assert chosen.most_common(1)[0][0] == genomes[1].content_hash
-    assert by_quality(genomes, ledger)[0] == genomes[1]
-
-
-async def test_a_specialist_breeds_though_its_mean_is_low() -> None:
-    from evolver.search.ledger import Ledger
-
-    generalist, specialist = Genome(prompt=PromptLayer(cot=True)), Genome(prompt=PromptLayer(tone="formal"))
-    ledger = Ledger(BASE)
-    for genome, low, high in ((BASE, 0.1, 0.1), (generalist, 0.8, 0.2), (specialist, 0.1, 0.9)):
-        scores = [Score(low if i < 28 else high) for i in range(32)]
-        ledger.record(genome, EXAMPLES, scores)
-    rng = np.random.default_rng(0)
-    population = [BASE, generalist, specialist]
-    chosen = Counter(PerInstancePareto().choose(population, ledger, rng).content_hash for _ in range(400))
-    assert chosen[BASE.content_hash] == 0
-    assert 400 * 4 / 32 * 0.5 < chosen[specialist.content_hash] < 400 * 4 / 32 * 1.6
-
-
-def test_the_bandit_learns_which_operator_pays() -> None:
-    bandit = OperatorBandit(OPERATORS)
-    assert bandit.chances() == pytest.approx(dict.fromkeys(bandit.chances(), 1 / len(OPERATORS)))
-    for _ in range(50):
-        for operator in OPERATORS:
-            bandit.update(operator.name, gain=0.1 if operator.name == "add_rule" else 0.0, calls=8)
-    chances = bandit.chances()
-    assert chances["add_rule"] > 0.5
-    assert min(chances.values()) >= 0.02
-    assert sum(chances.values()) == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("quality", "latency", "cost"), [(1.1, 0, 0), (float("nan"), 0, 0), (0.5, -1, 0), (0.5, 0, float("inf"))]
-)
-def test_scores_must_be_scores(quality: float, latency: float, cost: float) -> None:
-    with pytest.raises(ValueError, match="not a score"):
-        Score(quality, latency, cost)
