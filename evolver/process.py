@@ -35,7 +35,7 @@ async def serve(config: Path | None, home: Path, *, host: str | None = None, por
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Daemon(settings, home) as daemon, _listener(daemon) as url:
         _say_where(home, url)
-        print(f"evolver ready on {url}", flush=True)  # noqa: T201 (the one line that a supervisor waits for)
+        print(f"ready {url}", flush=True)  # noqa: T201 (the one line that a supervisor waits for)
         tasks = [asyncio.create_task(daemon.run()), *_watchers(config, daemon, host, port)]
         try:
             await _first(asyncio.create_task(stop.wait()), *tasks)

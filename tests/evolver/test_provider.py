@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 from config.settings import Upstream
 from evolver.agreement import agreement, normalise
 from evolver.examples import Example
-from evolver.provider import Provider, model_key_of, usable
+from evolver.provider import Completion, Provider, model_key_of, usable
 from policies.genome import Genome, StrategyLayer
 from policies.outcome import Answer
 from tests.evolver.support import World, body, make_settings
@@ -53,7 +53,7 @@ async def test_what_is_no_answer(status: int, text: str, down: bool) -> None:
     assert completion.down is down
 
 
-async def ask(handler: object, timeout_s: float = 5.0) -> object:
+async def ask(handler: object, timeout_s: float = 5.0) -> Completion:
     app = web.Application()
     app.router.add_post("/v1/chat/completions", handler)  # type: ignore[arg-type]
     async with TestServer(app) as server:
@@ -68,7 +68,7 @@ async def test_a_provider_that_hangs_is_left_in_time() -> None:
         raise AssertionError
 
     completion = await ask(hang, timeout_s=0.05)
-    assert completion.status == 0  # type: ignore[attr-defined]
+    assert completion.status == 0
 
 
 async def test_the_operators_key_goes_along() -> None:

@@ -6,7 +6,7 @@ import time
 
 import orjson
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from config.settings import Evolver
 from evolver.news import News
@@ -34,7 +34,7 @@ class Receiver:
         return TestServer(app)
 
 
-def settings(server: TestServer, secret: str | None = None) -> Evolver:
+def settings(server: BaseTestServer, secret: str | None = None) -> Evolver:
     return Evolver.model_validate({"webhook": str(server.make_url("/hook")), "webhook_secret": secret})
 
 
