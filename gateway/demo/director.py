@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -13,7 +13,7 @@ from gateway.sandbox.rules import HARMFUL_RULE
 from policies.errors import ConflictError
 from policies.registry.operations import production_of, start_canary
 from policies.registry.port import Registry
-from policies.registry.values import Candidate, Holdback, Note
+from policies.registry.values import Candidate, Holdback, Note, Version
 
 POLICY = "assistant"
 WHO = "operator:demo"
@@ -22,44 +22,48 @@ HARMFUL_FILE = "p_harmful.json"
 
 
 async def harm(registry: Registry, home: Path) -> Candidate:
-    """Put a harmful prompt into the prompt registry and, once it is gated, override it into canary.
+    """Wave a harmful candidate straight to canary, while no other candidate is there; (it, in state `canary`).
 
-    The rule passes the gates, because it breaks no validator; shadow and judge would have stopped it.
+    Its rule breaks no validator, so it passes the gates; shadow and judge would have stopped it.
     """
+    await _until(registry, lambda candidates: all(candidate.state != "canary" for candidate in candidates))
     version, _ = await production_of(registry, POLICY)
+    _write_prompt(home / "prompt_registry", version)
+    while True:
+        candidates = await _until(registry, lambda candidates: any(_waits(candidate) for candidate in candidates))
+        harmful = next(candidate for candidate in candidates if _waits(candidate))
+        with contextlib.suppress(ConflictError):
+            reason = "operator's override: the demo waves a harmful candidate through"
+            started, _ = await start_canary(registry, harmful, who=WHO, reason=reason, counted=False, now=time.time())
+            return started
+
+
+def _write_prompt(folder: Path, version: Version) -> None:
+    """Propose production's rules and the harmful one, as an operator would: by a file."""
     rules = [rule.text for rule in version.genome.prompt.rubric]
-    text = "\n".join([*rules, HARMFUL_RULE])
     document = {
         "prompt_id": "harmful",
         "version": version.label,
         "source": "operator",
-        "text": text,
+        "text": "\n\n".join([*rules, HARMFUL_RULE]),
         "metadata": {"created_at": time.time(), "reward_gain": None, "cluster_id": None},
     }
-    folder = home / "prompt_registry"
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{HARMFUL_FILE}"
     partial.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     partial.rename(folder / HARMFUL_FILE)
-    async for candidate in _harmful(registry):
-        if candidate.state in {"gated", "shadow", "judged"}:
-            with contextlib.suppress(ConflictError):
-                reason = "operator's override: the demo waves a harmful candidate through"
-                started, _ = await start_canary(
-                    registry, candidate, who=WHO, reason=reason, counted=False, now=time.time()
-                )
-                return started
-        elif candidate.state != "proposed":
-            return candidate
-    raise AssertionError("the search for a candidate does not end by itself")
 
 
-async def _harmful(registry: Registry) -> AsyncIterator[Candidate]:
-    while True:
-        for candidate in await registry.candidates(POLICY):
-            if any(HARMFUL_RULE in rule.text for rule in candidate.genome.prompt.rubric):
-                yield candidate
+def _waits(candidate: Candidate) -> bool:
+    """Whether it is the harmful one, past its gates and not yet in canary."""
+    harmful = any(rule.text == HARMFUL_RULE for rule in candidate.genome.prompt.rubric)
+    return harmful and candidate.state in {"gated", "shadow", "judged"}
+
+
+async def _until(registry: Registry, holds: Callable[[list[Candidate]], bool]) -> list[Candidate]:
+    while not holds(candidates := await registry.candidates(POLICY, live=True)):  # noqa: ASYNC110 (others write it)
         await asyncio.sleep(LOOK_S)
+    return candidates
 
 
 async def compare_with_first(registry: Registry, share: float) -> tuple[str, Holdback | None]:

@@ -15,7 +15,9 @@ import click
 import orjson
 from openai import APIError, AsyncOpenAI
 
-from gateway.sandbox.tasks import Task, TaskSource
+from gateway.sandbox.rules import Family
+from gateway.sandbox.tasks import MIX, Task, draw_task, real_questions
+from gateway.sandbox.worlds import World
 
 MODEL = "assistant"
 CORRECTS = 0.35  # share of users who say so when an answer is wrong
@@ -23,10 +25,26 @@ GOES_ON = 0.4  # share of users who ask something else after a good answer
 MOST_OPEN = 256  # conversations at a time; beyond it arrivals are skipped and counted
 
 
+class Source:
+    """What the application asks: tasks of the sandbox's world, and real questions where there are any."""
+
+    def __init__(self, seed: int, questions: Path | None) -> None:
+        self._world = World(seed)
+        self._rng = random.Random(seed)
+        self._real = real_questions(questions, self._world) if questions else []
+
+    def next(self, family: Family | None = None) -> Task:
+        """A task of that family, or of one drawn from the application's mix."""
+        wanted = family or self._rng.choices(list(MIX), list(MIX.values()))[0]
+        if wanted == "choice" and self._real:
+            return self._rng.choice(self._real)
+        return draw_task(self._rng, self._world, wanted)
+
+
 class Traffic:
     """Sends conversations and writes one line for each answer that it received whole."""
 
-    def __init__(self, client: AsyncOpenAI, source: TaskSource, rng: random.Random, answers: IO[bytes]) -> None:
+    def __init__(self, client: AsyncOpenAI, source: Source, rng: random.Random, answers: IO[bytes]) -> None:
         self._client = client
         self._source = source
         self._rng = rng
@@ -63,7 +81,7 @@ class Traffic:
             score = task.check(text, calls)
             await self._rate(request_id, score)
             if score < 0.5 and self._rng.random() < CORRECTS:
-                messages += [_said(text, calls), {"role": "user", "content": task.correction}]
+                messages += [_said(text, calls), {"role": "user", "content": task.correction_text}]
             elif score >= 0.5 and not calls and self._rng.random() < GOES_ON:
                 following = self._source.next(task.family)
                 messages += [_said(text, calls), *[m for m in following.messages if m["role"] == "user"]]
@@ -74,7 +92,12 @@ class Traffic:
     async def _ask(self, session: str, task: Task, messages: list[Any]) -> tuple[str, list[Any], str]:
         """(text, tool calls, request id) of an answer received whole."""
         headers = {"x-evogate-session": session}
-        request: dict[str, Any] = {"model": MODEL, "messages": messages, "extra_headers": headers, **task.extras}
+        request: dict[str, Any] = {
+            "model": MODEL,
+            "messages": messages,
+            "extra_headers": headers,
+            **task.request_extras,
+        }
         if self._rng.random() < 0.5:
             text, calls, request_id = await self._stream(request)
         else:
@@ -128,12 +151,12 @@ def _join(calls: dict[int, dict[str, Any]], part: dict[str, Any]) -> None:
 @click.option("--questions", type=click.Path(path_type=Path), help="A CSV of real questions, column `prompt`.")
 def main(base_url: str, answers: Path, rate: float, seed: int, questions: Path | None) -> None:
     """Send the demo's traffic until terminated."""
-    source = TaskSource(seed, questions=questions)
+    source = Source(seed, questions)
     with answers.open("ab", buffering=0) as log:
         asyncio.run(_run(base_url, source, random.Random(seed), log, rate))
 
 
-async def _run(base_url: str, source: TaskSource, rng: random.Random, log: IO[bytes], rate: float) -> None:
+async def _run(base_url: str, source: Source, rng: random.Random, log: IO[bytes], rate: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,104 @@
+"""`evogate explain`: everything that is known of one request, and why."""
+
+import difflib
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from config.loader import load
+from config.settings import Settings
+from gateway.cli.common import config_option, existing, home_option, json_option, print_json, with_registry
+from gateway.cli.offline import compiled, pretty
+from gateway.recording.lookup import find
+from policies.errors import ClientError, NotFoundError, OperatorError
+from policies.genome import Genome
+from policies.registry.port import Registry
+
+WHY = {
+    "draw": "drawn by the odds below",
+    "pin": "its conversation already had this arm",
+    "middle": "met in the middle of a conversation: production, and no evidence",
+    "only": "the only arm there was",
+    "frozen": "new conversations are not randomised while nothing can be recorded or the provider is down",
+    "fell_open": "a fault inside: production instead",
+}
+
+
+@click.command()
+@click.argument("request_id")
+@config_option
+@home_option
+@json_option
+def explain(request_id: str, config: Path | None, home: Path, as_json: bool) -> None:
+    """Why REQUEST_ID got its arm, what was changed about it, and what came of it."""
+    recorded = find(existing(home) / "spool", request_id)
+    if recorded is None or recorded["assignment"] is None:
+        raise NotFoundError(f"no request {request_id} is on record; its id is the answer's x-evogate-request-id")
+    facts = {**recorded, "change": _change(recorded["assignment"], load(config, os.environ), home)}
+    if as_json:
+        print_json(facts)
+    else:
+        _print(facts)
+
+
+def _change(assignment: dict[str, Any], settings: Settings, home: Path) -> dict[str, Any]:
+    """The difference between what the client sent and what went up, rendered again and checked by its digest."""
+    body = assignment["body"]
+    if body is None:
+        return {"note": "bodies were not recorded for this request", "diff": []}
+    genome = with_registry(home, lambda registry: _genome(registry, assignment))
+    try:
+        rendered = compiled(settings, assignment["policy"], genome).render(body)
+    except (OperatorError, ClientError) as error:
+        return {"note": f"can't be rendered again: {error}", "diff": []}
+    same = hashlib.blake2b(rendered, digest_size=8).hexdigest() == assignment["rendered"]
+    note = "byte for byte what went up" if same else "rendered by the present configuration, which differs from then"
+    diff = list(difflib.unified_diff(pretty(body), pretty(orjson.loads(rendered)), "client", "upstream", lineterm=""))
+    return {"note": note, "exact": same, "diff": diff}
+
+
+async def _genome(registry: Registry, assignment: dict[str, Any]) -> Genome:
+    """The genome of that content hash, among versions and candidates."""
+    policy, digest = assignment["policy"], assignment["arm"]
+    known = [v.genome for v in await registry.versions(policy)] + [c.genome for c in await registry.candidates(policy)]
+    for genome in known:
+        if genome.content_hash == digest:
+            return genome
+    raise NotFoundError(f"the genome {digest} that served this request is not in the registry of this folder")
+
+
+def _print(facts: dict[str, Any]) -> None:
+    assignment, outcome = facts["assignment"], facts["outcome"]
+    click.echo(f"request     {facts['id']}  (policy {assignment['policy']}, turn {assignment['turn']})")
+    click.echo(f"arm         {assignment['arm'][:12]}  {assignment['role']}, production was {assignment['version']}")
+    click.echo(f"why         {WHY.get(assignment['why'], assignment['why'])}")
+    odds = ", ".join(f"{arm[:12]} {propensity:.4f}" for arm, propensity in assignment["arms"])
+    click.echo(f"odds        {odds}")
+    experiment = assignment["experiment"]
+    counted = " (this request is its evidence)" if assignment["first"] else ""
+    click.echo(f"experiment  {experiment}{counted}" if experiment else "experiment  none")
+    click.echo(f"change      {facts['change']['note']}")
+    for line in facts["change"]["diff"]:
+        click.echo(f"            {line}")
+    _print_outcome(outcome)
+    for signal in facts["signals"]:
+        click.echo(f"signal      {signal['kind']}: {orjson.dumps(signal['data']).decode()[:400]}")
+
+
+def _print_outcome(outcome: dict[str, Any] | None) -> None:
+    if outcome is None:
+        click.echo("outcome     none yet")
+        return
+    failure = f"{outcome['failure']} ({outcome['detail']})" if outcome["failure"] else "no failure"
+    click.echo(f"outcome     {outcome['status']}, {failure}, model {outcome['model'] or 'unknown'}")
+    click.echo(
+        f"took        {outcome['first_byte_ms']:.1f} ms to the first byte, {outcome['last_byte_ms']:.1f} ms in all"
+    )
+    tokens = f"{outcome['input_tokens']} in ({outcome['cached_tokens']} cached), {outcome['output_tokens']} out"
+    click.echo(f"tokens      {tokens}, ${outcome['cost_usd']:.6f}")
+    checks = ", ".join(f"{name} {score:.2f}" for name, score in outcome["validators"].items()) or "none ran"
+    click.echo(f"reward      {outcome['reward']}  (validators: {checks}; repairs {outcome['repairs']})")

@@ -1,0 +1,68 @@
+"""Rendering without a running gateway, by the gateway's own code: what a version would send, or did send."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from config.settings import Settings
+from gateway.http.upstream import Call
+from gateway.pipeline.arms import Parts
+from gateway.pipeline.build import Builder
+from gateway.pipeline.epoch import Arm, Target
+from gateway.pipeline.memories import Memories
+from gateway.pipeline.metrics import Metrics
+from gateway.pipeline.routes import Route
+from gateway.pipeline.targets import default_model, targets_of
+from policies.errors import OperatorError
+from policies.genome import Genome
+from policies.render import last_user_text
+
+
+class Unconnected:
+    """A pool that is never called: offline, nothing is sent."""
+
+    def call(self, *request: object) -> Call:
+        """Never called."""
+        raise AssertionError(f"nothing is sent offline, but this was to be: {request}")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """One genome of one policy, compiled as the gateway compiles it."""
+
+    arm: Arm
+
+    def render(self, body: dict[str, Any]) -> bytes:
+        """What goes up for `body`, with whatever the present memory recalls."""
+        recalled = self.arm.memory.recall(last_user_text(body)) if self.arm.memory is not None else []
+        way = self.arm.way(str(body.get("model", "")))
+        return way.renderer.render(body, [entry for entry, _ in recalled], ask_usage=True)
+
+
+def compiled(settings: Settings, policy: str, genome: Genome) -> Offline:
+    """A genome, ready to render.
+
+    Raises:
+        OperatorError: the policy is not configured, or the genome can't be served with this configuration.
+    """
+    if policy not in settings.policies:
+        raise OperatorError(f"policy '{policy}' is not in the configuration; name the file with --config")
+    routes = {name: Route(name, upstream, Unconnected()) for name, upstream in settings.upstreams.items()}
+    targets = targets_of(settings, routes)
+    default = Target(next(iter(routes.values()), None))
+    workshop = Builder(Metrics(), b"", Memories())
+    alias = default_model(settings, targets)
+    parts = Parts(workshop, policy, settings.policies[policy], targets=targets, default=default, alias=alias)
+    arm = parts.arm(genome, "production", "", None)
+    if arm is None:
+        raise OperatorError(parts.problems[0])
+    return Offline(arm)
+
+
+def pretty(body: Any) -> list[str]:
+    """JSON as lines, keys in their order: what a diff compares."""
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode().splitlines()
