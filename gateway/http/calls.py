@@ -28,7 +28,7 @@ class Sink(Protocol):
 class Call:
     """One request on its way. `deadline` is that of the whole call, on the loop's clock."""
 
-    __slots__ = ("connection", "deadline", "method", "paused", "request", "retried", "sink")
+    __slots__ = ("connection", "deadline", "method", "paused", "request", "sink")
 
     def __init__(self, method: bytes, request: bytes, sink: Sink, deadline: float) -> None:
         self.method = method
@@ -36,7 +36,6 @@ class Call:
         self.sink: Sink | None = sink  # None once the call has ended
         self.deadline = deadline
         self.connection: UpstreamConnection | None = None
-        self.retried = False
         self.paused = False
 
     def cancel(self) -> None:

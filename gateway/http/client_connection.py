@@ -177,7 +177,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _finished(self, reusable: bool) -> None:
         self._reply = None
-        if reusable and not self._server.draining:
+        if reusable:
             self._pump()
         else:
             self.close()

@@ -169,8 +169,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _ended(self, call: Call) -> None:
         """The upstream closed: a retry, a whole answer, or a truncated one."""
-        if self._served and self._parser.untouched and not call.retried and call.sink is not None:
-            call.retried = True
+        if self._served and self._parser.untouched:  # a fresh connection has served nothing: it ends there
             self._call = None
             self._pool.open_for(call)
             return

@@ -203,6 +203,22 @@ async def test_a_slow_reader_is_told_of_and_memory_stays_bounded() -> None:
         assert parse_answer(await reading)[0].body == b"x" * sent
 
 
+async def test_the_next_request_waits_until_the_answer_before_it_is_read() -> None:
+    held = Held()
+    async with serving(held) as server, Client.to(server.port) as client:
+        client.transport.pause_reading()
+        await client.send(GET + GET)
+        _, reply = await held.next()
+        reply.send(200, [], b"x" * 20_000_000)
+        assert next(iter(server._connections))._paused
+        assert held.arrived.empty()
+        client.transport.resume_reading()
+        assert len((await client.answer()).body) == 20_000_000
+        _, reply = await held.next()
+        reply.send(200, [], b"next")
+        assert (await client.answer()).body == b"next"
+
+
 async def test_a_reader_that_has_stopped_is_given_up() -> None:
     held = Held()
     async with serving(held, keepalive_s=0.2) as server, Client.to(server.port) as client:
