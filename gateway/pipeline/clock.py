@@ -16,5 +16,7 @@ class Clock:
     def __call__(self) -> float:
         """The time now."""
         now = self._read()
-        self._last = max(self._last, now)
-        return self._last
+        if now < self._last:
+            return self._last
+        self._last = now
+        return now

@@ -114,7 +114,7 @@ class Core:
                 exchange.failed_open("evidence", error)
         return entry
 
-    def settled(self, exchange: "Exchange", entry: Recent, done: Settled) -> None:
+    def settled(self, exchange: "Exchange", entry: Recent, done: Settled, now: float) -> None:
         """Count, and learn from a unit's first answer."""
         plan = exchange.plan
         _count(exchange, done)
@@ -122,16 +122,14 @@ class Core:
         entry.reward = done.reward
         try:
             if plan.entrances:
-                self.evidence.settled(plan.entrances, plan.unit, done.failure, self.now())
+                self.evidence.settled(plan.entrances, plan.unit, done.failure, now)
                 if done.failure is not None:
                     self.on_alarm()
             if entry.fresh and done.reward is not None:
                 self.posteriors.add(plan.view.name, plan.arm.hash, done.reward)
                 target = exchange.rendered.target
                 if target.route is not None:
-                    self.outages.add(
-                        target.route.name, plan.view.name, plan.arm.hash, done.failure in UNION, self.now()
-                    )
+                    self.outages.add(target.route.name, plan.view.name, plan.arm.hash, done.failure in UNION, now)
         except Exception as error:  # noqa: BLE001
             self.fall_open.count("evidence", error)
 

@@ -112,6 +112,7 @@ class PolicyView:
     trials: tuple[Trial, ...]
     shadows: tuple[Arm, ...]
     validators: Validators
+    always_validates: bool  # some check applies even without `response_format` and tool calls
     weights: Weights
     gates: Gates
     unit_kind: str  # conversation | request | header

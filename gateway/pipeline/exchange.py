@@ -54,7 +54,7 @@ class Exchange:
     ) -> None:
         self._began = perf_counter()
         self.at = core.now()
-        self.id = core.new_id()
+        self.id = core.ids.new(int(self.at * 1e9))
         self._core = core
         self._epoch = epoch
         self.request = request
@@ -239,13 +239,14 @@ class Exchange:
         if self._ended:
             return
         self._ended = True
+        now = self._core.now()
         total_ms = (perf_counter() - self._began) * 1000.0
         self._answered_ms = total_ms
         done = self._judge(status, answer, transport, total_ms, gone=gone)
         if self._recent is not None:
-            self._core.settled(self, self._recent, done)
+            self._core.settled(self, self._recent, done, now)
         try:
-            frame = self._core.recorder.outcome(self.id, self._core.now(), done, bodies=self.records)
+            frame = self._core.recorder.outcome(self.id, now, done, bodies=self.records)
             self._core.recorder.append(frame, then)
         except Exception as error:  # noqa: BLE001
             self._core.fall_open.count("record", error)

@@ -39,10 +39,9 @@ class Guard:
         changed = False
         for run, decision in self._core.evidence.judge(self._core.now()):
             changed |= self._act(run, decision)
-        for upstream in sorted(self._core.outages.changed):
+        for upstream in sorted(self._core.outages.turn()):
             self._outage(upstream, self._core.outages.state(upstream))
             changed = True
-        self._core.outages.changed.clear()
         if changed:
             self._rebuild()
 

@@ -1,6 +1,12 @@
-"""Is it the provider? One watch per upstream over all arms that use it."""
+"""Is it the provider? One watch per upstream over all arms that use it.
+
+Beyond some number of outcomes a tick the rest is left out, whatever they are: a watch that has seen hundreds a second
+learns nothing from thousands, and the request path is the one that pays.
+"""
 
 from policies.evidence import ProviderState, ProviderWatch
+
+_PER_TICK = 64
 
 
 class Outages:
@@ -9,16 +15,26 @@ class Outages:
     def __init__(self) -> None:
         self._watches: dict[str, ProviderWatch] = {}
         self._policies: dict[str, set[str]] = {}
-        self.changed: set[str] = set()  # upstreams whose state has changed since somebody looked
+        self._room = _PER_TICK
+        self._changed: set[str] = set()
 
     def add(self, upstream: str, policy: str, arm: str, failed: bool, now: float) -> None:
         """One first answer of an arm."""
+        if self._room <= 0:
+            return
+        self._room -= 1
         watch = self._watches.get(upstream)
         if watch is None:
             watch = self._watches[upstream] = ProviderWatch()
         self._policies.setdefault(upstream, set()).add(policy)
         if watch.add(f"{policy}/{arm}", failed, now=now):
-            self.changed.add(upstream)
+            self._changed.add(upstream)
+
+    def turn(self) -> set[str]:
+        """A new tick: the upstreams whose state has changed in the last one."""
+        self._room = _PER_TICK
+        changed, self._changed = self._changed, set()
+        return changed
 
     def state(self, upstream: str) -> ProviderState:
         """The present state of one upstream."""

@@ -100,6 +100,13 @@ class Routes:
         self._routes = fresh
         return replaced
 
+    def restore(self, before: Mapping[str, Route]) -> None:
+        """Take an `update` back."""
+        for name, route in self._routes.items():
+            if before.get(name) is not route:
+                route.retire()
+        self._routes = dict(before)
+
     def close(self) -> None:
         """Close every pool at once."""
         for route in self._routes.values():

@@ -8,9 +8,11 @@ from gateway.pipeline.arms import Parts
 from gateway.pipeline.epoch import Arm, PolicyView, Trial
 from gateway.pipeline.snapshot import PolicySnapshot
 from policies.bandit import Posterior
+from policies.errors import OperatorError
 from policies.fitness import Gates, Weights, resolve
 from policies.render import Renderer
 
+_CONDITIONAL: frozenset[object] = frozenset({"json_schema", "tool_args"})
 _RESTING = 5  # older versions that conversations may still be pinned to
 
 
@@ -80,6 +82,7 @@ class Scene:
             trials=tuple(trials),
             shadows=self._shadows(),
             validators=self._workshop.validators(self._policy),
+            always_validates=not _CONDITIONAL.issuperset(self._policy.validators),
             weights=weights,
             gates=Gates(gates.validator_score, gates.accuracy),
             unit_kind=kind,
@@ -139,7 +142,8 @@ class Scene:
         # The model that it names is gone from the configuration: its prompt still applies to the client's own model.
         plain = genome.model_copy(update={"strategy": genome.strategy.model_copy(update={"model_key": None})})
         arm = self._parts.arm(plain, "production", label, None)
-        assert arm is not None
+        if arm is None:
+            raise OperatorError(f"policies.{self._name}: {self._parts.problems[-1]}")
         return arm
 
     def _challengers(self, trials: list[Trial], arms: dict[str, Arm]) -> list[str]:

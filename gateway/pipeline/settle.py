@@ -54,7 +54,8 @@ def settle(
     done = Settled(status, answer, first_byte_ms, last_byte_ms)
     if answer is not None:
         done.cost_usd = cost(answer, target.input_price, target.cached_price, target.output_price)
-        if answer.complete and answer.error is None and not client_gone:
+        checkable = answer.complete and answer.error is None and not client_gone
+        if checkable and (view.always_validates or answer.tool_calls or "response_format" in body):
             done.validators = view.validators.run(body, answer)
     observed = Observed(
         status=provider_status,

@@ -10,6 +10,7 @@ from gateway.pipeline.app import DataPlane
 from gateway.pipeline.build import Builder
 from gateway.pipeline.clock import Clock
 from gateway.pipeline.core import Core
+from gateway.pipeline.epoch import Epoch
 from gateway.pipeline.fallopen import FallOpen
 from gateway.pipeline.guard import Guard
 from gateway.pipeline.memories import Memories
@@ -137,19 +138,21 @@ class Worker:
 
     def rebuild(self) -> None:
         """Make the next epoch and swap it in."""
-        before = getattr(self.core, "epoch", None)
-        epoch = self._builder.build(
-            self.settings,
-            self.routes.all,
-            self.snapshot,
-            posterior=self.core.posteriors.of,
-            verdicts=self.verdicts,
-            previous=before,
-            now=self.core.now(),
-        )
+        epoch = self._build(self.settings, self.snapshot)
         self.core.epoch = epoch
         self.core.evidence.follow(epoch.policies.values())
         self.core.outages.keep({f"{view.name}/{arm}" for view in epoch.policies.values() for arm in view.arms})
+
+    def _build(self, settings: Settings, snapshot: Snapshot) -> Epoch:
+        return self._builder.build(
+            settings,
+            self.routes.all,
+            snapshot,
+            posterior=self.core.posteriors.of,
+            verdicts=self.verdicts,
+            previous=getattr(self.core, "epoch", None),
+            now=self.core.now(),
+        )
 
     async def reload(self, settings: Settings) -> None:
         """Take new settings over, whole or not at all.
@@ -157,19 +160,20 @@ class Worker:
         Raises:
             OperatorError: they can't be used; the old ones stay in force, and `reload_error` says why.
         """
-        before = self.settings, self.snapshot
+        before, routes = (self.settings, self.snapshot), dict(self.routes.all)
         try:
             if self.listener is not None:
                 refuse_self(settings.upstreams, *self.listener)
             redactor = Redactor(settings.recording.redact, self._key)
+            replaced = self.routes.update(settings.upstreams)
+            self._build(settings, Snapshot())  # whatever can't be compiled shows before anything is published
             await publish_configured(self._registry, settings, self.core.now())
             snapshot = await read(self._registry, settings.policies)
-            replaced = self.routes.update(settings.upstreams)
             self.settings, self.snapshot = settings, snapshot
             self.rebuild()
         except Exception as error:
             self.settings, self.snapshot = before
-            self.routes.update(self.settings.upstreams)
+            self.routes.restore(routes)
             self.rebuild()
             self.refused(str(error))
             raise OperatorError(f"the new settings were not taken over: {error}") from error

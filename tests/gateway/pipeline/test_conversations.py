@@ -90,8 +90,8 @@ async def test_a_freeze_keeps_the_shares(gateway: Running) -> None:
     before = gateway.core.epoch.policies["assistant"].shares
     registry = gateway.worker._registry
     await registry.set_state("freeze", {"frozen": True, "who": "test", "why": "", "at": 0.0})
-    for reward in [0.0] * 200:
-        gateway.core.posteriors.add("assistant", before.arms[1], reward)
+    for arm, reward in [(before.arms[0], 1.0), (before.arms[1], 0.0)] * 100:
+        gateway.core.posteriors.add("assistant", arm, reward)
     await gateway.worker.sync()
     assert gateway.core.epoch.policies["assistant"].shares == before
     await registry.set_state("freeze", {"frozen": False})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import orjson
 
+from gateway.pipeline.epoch import Arm
 from tests.gateway.pipeline.conftest import Running, running, settings
 from tests.gateway.pipeline.experiments import canary, genome
 from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
@@ -77,7 +78,7 @@ async def test_evidence_pins_and_feedback_survive_a_restart(tmp_path: Path) -> N
             assert {frame["why"] for frame in frames[15:]} == {"pin"}
 
 
-def _arms(gateway: Running) -> tuple[object, ...]:
+def _arms(gateway: Running) -> tuple[Arm, ...]:
     return gateway.core.epoch.policies["assistant"].drawn
 
 

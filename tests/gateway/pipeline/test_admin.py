@@ -1,0 +1,63 @@
+"""The admin listener: who may ask, and what it says."""
+
+import pytest
+
+from gateway.admin.app import create_app
+from policies.errors import OperatorError
+from tests.gateway.pipeline.conftest import Running
+from tests.gateway.pipeline.experiments import canary, genome
+
+
+async def test_metrics_are_numbers_of_what_happened(gateway: Running) -> None:
+    await gateway.ask()
+    async with gateway.http.get(f"{gateway.process.admin_url}/metrics") as answer:
+        text = await answer.text()
+    assert 'evogate_requests_total{policy="assistant",role="production"} 1.0' in text
+    assert 'evogate_overhead_seconds_bucket{le="2.5e-05"}' in text
+    assert "evogate_overhead_seconds_count 1.0" in text
+    assert 'evogate_fell_open_total{stage="render"} 0.0' in text
+
+
+async def test_status_shows_arms_and_evidence(gateway: Running) -> None:
+    candidate, experiment = await canary(gateway, "c1", genome("Answer briefly."))
+    gateway.worker.guard.tick()
+    async with gateway.http.get(f"{gateway.process.admin_url}/admin/status") as answer:
+        shown = await answer.json()
+    production, challenger = shown["arms"]
+    assert (production["role"], challenger["role"]) == ("production", "challenger")
+    assert challenger["candidate"] == candidate.id
+    assert production["share"] + challenger["share"] == pytest.approx(1.0)
+    assert shown["experiments"][0]["id"] == experiment.id
+    assert shown["spool"]["recording"] is True
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, 200),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:3000"}, 200),
+    ],
+)
+async def test_only_this_machine_is_served(gateway: Running, headers: dict[str, str], expected: int) -> None:
+    async with gateway.http.get(f"{gateway.process.admin_url}/admin/arms", headers=headers) as answer:
+        assert answer.status == expected
+
+
+async def test_reload_says_whether_it_did(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"{gateway.process.admin_url}/admin/reload"
+    async with gateway.http.get(url) as answer:
+        assert answer.status == 405
+    async with gateway.http.post(url) as answer:
+        assert (answer.status, (await answer.json())["reloaded"]) == (200, True)
+    monkeypatch.setenv("EVOGATE_GATEWAY__PORT", "not a port")
+    async with gateway.http.post(url) as answer:
+        assert answer.status == 422
+        assert "port" in (await answer.json())["error"]
+
+
+async def test_a_listener_for_others_needs_a_token(gateway: Running) -> None:
+    with pytest.raises(OperatorError, match="admin_token"):
+        create_app(gateway.worker, host="192.0.2.1", token=None, reload=gateway.process.reload)
