@@ -3,6 +3,7 @@
 import logging
 
 from evolver.context import Context
+from evolver.rebase import REBASED, rebased
 from evolver.stations import Line, Move
 from policies.errors import ConflictError, EvoGateError
 from policies.registry.port import Registry
@@ -41,6 +42,8 @@ async def _troubled(context: Context) -> set[str]:
 
 
 async def _step(stations: Line, candidate: Candidate, context: Context) -> bool:
+    if candidate.state in REBASED and await rebased(candidate, context):
+        return True
     for station in stations.get(candidate.state, ()):
         move = await station.step(candidate, context)
         if move is not None:

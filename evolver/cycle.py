@@ -17,6 +17,7 @@ from evolver.replay import Replay
 from evolver.search import Breeding, Material, Score, SearchResult, search
 from policies.errors import ProviderError
 from policies.genome import Genome, LayerName, Lineage
+from policies.lifecycle import ENDED
 from policies.registry.operations import production_of
 from policies.registry.values import Candidate, Finding, Version
 
@@ -59,7 +60,7 @@ async def run(name: str, context: Context) -> Result:
     examples, findings = await analyse(name, context)
     if not examples:
         return Result(0, 0, 0, 0, 0.0, (), "no recorded request with a body to learn from")
-    proposals = await propose_all(name, base.genome, findings, examples, context)
+    proposals = await propose_all(name, base, findings, examples, context)
     found = await _search(base, proposals, examples, policy, context)
     ranked = _ranked(base.genome, proposals, found)
     added = await _add(name, base, ranked, context)
@@ -75,7 +76,7 @@ async def run(name: str, context: Context) -> Result:
 
 
 async def propose_all(
-    policy: str, base: Genome, findings: Sequence[Finding], examples: Sequence[Example], context: Context
+    policy: str, base: Version, findings: Sequence[Finding], examples: Sequence[Example], context: Context
 ) -> list[Proposal]:
     """Proposals from the reflection model where there is one that can be called, from templates otherwise."""
     settings = context.policy(policy)
@@ -83,7 +84,7 @@ async def propose_all(
     if key is not None and not context.provider.usable(key):
         key = None
     return await propose(
-        base,
+        base.genome,
         findings,
         examples,
         models=serving_models(context),
@@ -91,8 +92,15 @@ async def propose_all(
         complete=context.provider.complete if key is not None else None,
         reflection_key=key,
         has_memory=bool(settings is not None and settings.memory_file),
-        tombstones=[stone.content_hash for stone in await context.registry.tombstones(policy)],
+        tombstones=await tried(policy, base, context),
     )
+
+
+async def tried(policy: str, base: Version, context: Context) -> set[str]:
+    """Content that failed, that has ended without proof against this very version, or that is on its way."""
+    stones = {stone.content_hash for stone in await context.registry.tombstones(policy)}
+    candidates = await context.registry.candidates(policy)
+    return stones | {c.genome.content_hash for c in candidates if c.base == base.label or c.state not in ENDED}
 
 
 def serving_models(context: Context) -> dict[str, Model]:
@@ -163,11 +171,12 @@ async def _add(
     """Store the best few as candidates: none that is tombstoned or on its way, at most so many per layer."""
     live = [c for c in await context.registry.candidates(policy, live=True) if c.state != "promoted"]
     room = {layer: LIVE_PER_LAYER - sum(c.layer == layer for c in live) for _, _, layer in ranked}
+    known = await tried(policy, base, context)
     added: list[str] = []
     for genome, lineage, layer in ranked:
         if len(added) == ADDED:
             break
-        if room[layer] <= 0:
+        if room[layer] <= 0 or genome.content_hash in known:
             continue
         candidate = Candidate(
             id=secrets.token_hex(6),

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from evolver.context import Context
 from evolver.cycle import Result
+from evolver.rebase import REBASED
 from evolver.triggers import (
     Trigger,
     TriggerState,
@@ -33,9 +35,10 @@ Analyse = Callable[[str, Context], Awaitable[object]]
 class Keeper:
     """The states of all policies, as last stored."""
 
-    def __init__(self, run_cycle: RunCycle, analyse: Analyse) -> None:
+    def __init__(self, run_cycle: RunCycle, analyse: Analyse, clock: Callable[[], float] = time.time) -> None:
         self.states: dict[str, TriggerState] = {}
         self._run_cycle = run_cycle
+        self._clock = clock  # a cycle takes a while: its end has a time of its own
         self._analyse = analyse
         self._analysed_at: dict[str, float] = {}
 
@@ -96,7 +99,7 @@ class Keeper:
         except Exception as error:
             log.exception("policy %s: the improvement cycle failed", name)
             await _note(context, name, "cycle failed", {"kind": trigger.kind, "error": str(error)[:500]})
-        self.states[name] = ended(self.states[name], changed=changed, now=context.now)
+        self.states[name] = ended(self.states[name], changed=changed, now=self._clock())
 
     async def _store(self, context: Context) -> None:
         await context.registry.set_state(STATE, {"policies": {n: to_json(s) for n, s in self.states.items()}})
@@ -110,8 +113,10 @@ async def refreshed(name: str, state: TriggerState, context: Context) -> Trigger
     # Performance is that of the version in production, not of its predecessors.
     since = max(context.now - RECENT_S, state.last_deployment_at)
     performance, outcomes = await context.store.performance(name, since=since)
+    live = await context.registry.candidates(name, live=True)
+    waiting = sum(candidate.state in REBASED for candidate in live)
     learnings = await context.store.learnings(name, since=state.last_deployment_at)
-    return replace(state, performance=performance, outcomes=outcomes, learnings=learnings)
+    return replace(state, performance=performance, outcomes=outcomes, learnings=learnings, waiting=waiting)
 
 
 async def _note(context: Context, policy: str, action: str, detail: dict[str, object]) -> None:

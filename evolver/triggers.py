@@ -17,6 +17,7 @@ from policies.errors import OperatorError
 
 Kind = Literal["manual", "performance", "learnings", "evolve", "schedule", "days"]
 DAY_S = 86_400.0
+FULL = 6  # candidates that wait: more would only grow old; an operator may ask all the same
 MIN_OUTCOMES = 20  # fewer say nothing about performance
 
 
@@ -44,6 +45,7 @@ class TriggerState:
     performance: float | None = None  # mean reward of recent production outcomes, 0..1
     outcomes: int = 0  # how many of them there are
     cycles: int = 0
+    waiting: int = 0  # candidates on their way to a canary
     running: Kind | None = None
     request: Request | None = None
 
@@ -60,7 +62,8 @@ def should_trigger(state: TriggerState, settings: Evolver, now: float) -> Trigge
     """The first rule that holds; None where none does or a cycle is running."""
     if state.running is not None:
         return None
-    for rule in _RULES:
+    rules = _RULES if state.waiting < FULL else _RULES[:1]
+    for rule in rules:
         trigger = rule(state, settings, now)
         if trigger is not None:
             return trigger
@@ -69,7 +72,10 @@ def should_trigger(state: TriggerState, settings: Evolver, now: float) -> Trigge
 
 def due(state: TriggerState, settings: Evolver, now: float) -> bool:
     """True where the automatic rules are to be looked at: every `check_every_s`, or on request."""
-    return state.request is not None or now - state.last_check_at >= settings.triggers.check_every_s
+    return (
+        state.request is not None
+        or now - max(state.last_check_at, state.last_cycle_at) >= settings.triggers.check_every_s
+    )
 
 
 def _manual(state: TriggerState, settings: Evolver, now: float) -> Trigger | None:  # noqa: ARG001 (the rules share one signature)

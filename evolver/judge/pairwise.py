@@ -7,6 +7,7 @@ normalisation count 1 without a call. The judge sees neither which answer is who
 import asyncio
 import html
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import log
@@ -36,21 +37,32 @@ def instructions(name: str = PROMPT) -> str:
     return files("evolver.judge").joinpath("prompts", f"{name}.txt").read_text(encoding="utf-8").strip()
 
 
-async def judge(pair: Texts, complete: Complete, model_key: str) -> float:
-    """The score of one pair: 1, 0.5 or 0.
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Of one pair: could the candidate's answer replace production's (1, 0.5, 0), and is it liked better (-1..1)?"""
+
+    score: float
+    preference: float
+
+
+async def judge(pair: Texts, complete: Complete, model_key: str) -> Judgement:
+    """Compare one pair.
 
     Raises:
         JudgeError: the judge did not answer, or not as asked.
     """
     production, candidate = answer_of(pair.production), answer_of(pair.candidate)
     if normalise(production) == normalise(candidate):
-        return 1.0
+        return Judgement(1.0, 0.0)
     conversation = conversation_of(pair.body)
     first, second = await asyncio.gather(
         _ask(complete, model_key, conversation, production, candidate),
         _ask(complete, model_key, conversation, candidate, production),
     )
-    return (float(first != "A") + float(second != "B")) / 2
+    score = (float(first != "A") + float(second != "B")) / 2
+    wins = (first == "B") + (second == "A")
+    losses = (first == "A") + (second == "B")
+    return Judgement(score, (wins - losses) / 2)
 
 
 async def _ask(complete: Complete, model_key: str, conversation: str, a: str, b: str) -> Winner:

@@ -66,16 +66,18 @@ class Judging:
         model_key = context.settings.evolver.judge.model_key
         assert model_key is not None
         try:
-            scores = await asyncio.gather(*(judge(pair, context.provider.complete, model_key) for pair in pairs))
+            judgements = await asyncio.gather(*(judge(pair, context.provider.complete, model_key) for pair in pairs))
         except JudgeError as error:
             return wait(candidate, f"waits: {error}")
-        total = [*so_far.get("scores", []), *scores]
+        scores = [*so_far.get("scores", []), *(one.score for one in judgements)]
+        preferences = [*so_far.get("preferences", []), *(one.preference for one in judgements)]
         samples = [*so_far.get("samples", []), *(pair.id for pair in pairs)]
         looks = int(so_far.get("looks", 0)) + 1
         measured = {
             "model_key": model_key,
             "prompt": PROMPT,
-            "scores": total,
+            "scores": scores,
+            "preferences": preferences,
             "samples": samples,
             "looks": looks,
             "after": pairs[-1].number,

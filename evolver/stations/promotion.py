@@ -21,6 +21,8 @@ from policies.registry.values import Candidate, Experiment, Version
 
 BATCH = 2_000
 ALPHA = 0.05  # of the intervals: those shown, and the one that ends a comparison which can no longer be won
+ENOUGH = 50  # units of each arm, before which nothing is given up
+HOPELESS = 0.3  # an e-value for a gain below which a waiting candidate takes over
 STORE_EVERY_S = 5.0  # progress is written to the registry no more often: each write makes every gateway look
 
 
@@ -89,10 +91,9 @@ class Promotion:
         proven = trial.experiment.ordinal > 0 and trial.test.e_value >= needed
         if proven or candidate.stations.get("promotion", {}).get("proven"):
             return await self._promote(candidate, measured, policy, context)
-        if context.now - trial.experiment.started_at >= policy.promotion.horizon_s:
-            return await _end(trial, "the horizon ended without proof", measured, context)
-        if trial.test.intervals(ALPHA)["reward"].high < policy.promotion.min_gain:
-            return await _end(trial, "a sufficient gain is ruled out", measured, context)
+        over = await _over(candidate, trial, policy, context)
+        if over:
+            return await _end(trial, over, measured, context)
         if context.now - trial.stored_at < STORE_EVERY_S:
             return None
         trial.stored_at = context.now
@@ -125,6 +126,21 @@ class Promotion:
         """What is measured so far, for the screens."""
         trial = self._trials.get(experiment)
         return measure(trial, None, trial.after[0]) if trial else {}
+
+
+async def _over(candidate: Candidate, trial: Trial, policy: Policy, context: Context) -> str:
+    """Why the comparison ends without a verdict, or nothing. It costs no guarantee: evidence may be left at any time."""
+    lasted_s = context.now - trial.experiment.started_at
+    if lasted_s >= policy.promotion.horizon_s:
+        return "the horizon ended without proof"
+    if trial.test.intervals(ALPHA)["reward"].high < policy.promotion.min_gain:
+        return "a sufficient gain is ruled out"
+    hopeful = trial.test.e_values["reward"] >= HOPELESS or min(trial.test.units) < ENOUGH
+    if not hopeful and lasted_s >= policy.promotion.horizon_s / 10:
+        live = await context.registry.candidates(candidate.policy, live=True)
+        if any(other.state == "judged" for other in live):
+            return "no gain in sight, and another candidate waits"
+    return ""
 
 
 async def _superseded(

@@ -25,7 +25,7 @@ class Cycles:
 
 
 async def keeper(world: World, cycles: Cycles) -> Keeper:
-    made = Keeper(cycles.run, cycles.analyse)
+    made = Keeper(cycles.run, cycles.analyse, lambda: world.now)
     await made.load(world.context())
     return made
 

@@ -38,6 +38,9 @@ def evolver(**changes: Any) -> Evolver:
         ({"request": Request(NOW, simulate_learnings=99)}, {}, None),
         ({"request": Request(NOW, simulate_learnings=100)}, {}, "learnings"),
         ({"learnings": 60, "request": Request(NOW, simulate_learnings=40)}, {}, "learnings"),
+        ({"learnings": 100, "waiting": 5}, {}, "learnings"),
+        ({"learnings": 100, "waiting": 6}, {}, None),
+        ({"request": Request(NOW), "waiting": 6}, {}, "manual"),
         ({"learnings": 99}, {}, None),
         ({"learnings": 100}, {}, "learnings"),
         ({"learnings": 150, "learnings_at_cycle": 60}, {}, None),
@@ -101,7 +104,7 @@ def test_the_state_survives_storage_and_unknown_keys() -> None:
 
 
 def test_rules_are_looked_at_every_check_period_or_on_request() -> None:
-    state = replace(QUIET, last_check_at=NOW - 3_599)
+    state = replace(QUIET, last_check_at=NOW - 3_599, last_cycle_at=NOW - 3_599)
     assert not due(state, evolver(), NOW)
     assert due(state, evolver(), NOW + 1)
     assert due(replace(state, request=Request(NOW)), evolver(), NOW)

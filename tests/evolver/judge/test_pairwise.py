@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolver.judge.pairwise import JudgeError, bounds, instructions, judge, winner_of
+from evolver.judge.pairwise import JudgeError, Judgement, bounds, instructions, judge, winner_of
 from evolver.provider import Completion
 from evolver.store.reads import Texts
 from policies.outcome import read_answer
@@ -45,11 +45,19 @@ def wins(name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "score"),
-    [("B", "A", 1.0), ("tie", "tie", 1.0), ("B", "tie", 1.0), ("A", "A", 0.5), ("B", "B", 0.5), ("A", "B", 0.0)],
+    ("first", "second", "score", "preference"),
+    [
+        ("B", "A", 1.0, 1.0),
+        ("tie", "tie", 1.0, 0.0),
+        ("B", "tie", 1.0, 0.5),
+        ("A", "A", 0.5, 0.0),
+        ("B", "B", 0.5, 0.0),
+        ("A", "B", 0.0, -1.0),
+    ],
 )
-async def test_scores(first: str, second: str, score: float) -> None:
-    assert await judge(pair(), Script(wins(first), wins(second)), "judge") == score
+async def test_scores(first: str, second: str, score: float, preference: float) -> None:
+    script = Script(wins(first), wins(second))
+    assert await judge(pair(), script, "judge") == Judgement(score, preference)
 
 
 async def test_both_orders_are_asked_blind_and_recorded_text_stays_data() -> None:
@@ -72,7 +80,7 @@ async def test_both_orders_are_asked_blind_and_recorded_text_stays_data() -> Non
 )
 async def test_equal_answers_cost_no_call(production: str, candidate: str) -> None:
     script = Script()
-    assert await judge(pair(production, candidate), script, "judge") == 1.0
+    assert await judge(pair(production, candidate), script, "judge") == Judgement(1.0, 0.0)
     assert script.asked == []
 
 
@@ -103,5 +111,5 @@ def test_the_lower_bound_holds_as_often_as_it_says(n: int, p: float) -> None:
 
 async def test_the_sandbox_judges(served: World) -> None:
     good = await judge(pair("The answer is 4.", "4"), served.provider.complete, "judge")
-    assert good in (0.0, 0.5, 1.0)
+    assert good.score in (0.0, 0.5, 1.0)
     assert served.provider.calls == 2

@@ -417,3 +417,27 @@ async def test_a_move_that_comes_too_late_changes_nothing(world: World) -> None:
     assert (await world.registry.candidate(candidate.id)) == stale
     with pytest.raises(ConflictError):
         await carry_out(Move("pass", "late"), candidate, world.context())
+
+
+async def test_the_most_promising_goes_first(world: World) -> None:
+    world.configure(make_settings(policy=FAST))
+    for name, estimate, liked in (("aaa", 0.02, 0.0), ("bbb", 0.01, 0.3), ("ccc", 0.05, 0.0)):
+        genome = with_rule(world.production.genome, f"Rule {name}.")
+        stations = {"shadow": {"quality": {"estimate": estimate}}, "judge": {"preferences": [liked, liked]}}
+        await world.candidate("judged", id=name, genome=genome, stations=stations)
+    await step_all(line(), world.context())
+    states = {c.id: c.state for c in await world.registry.candidates(POLICY)}
+    assert states == {"aaa": "judged", "bbb": "canary", "ccc": "judged"}
+
+
+@pytest.mark.parametrize(("waiting", "event"), [(True, "expire"), (False, None)])
+async def test_a_canary_without_hope_makes_room_only_for_another(
+    world: World, waiting: bool, event: str | None
+) -> None:
+    candidate = await canary(world)
+    await world.record(await units(world, candidate, 1_500, ours=0.1, theirs=0.2))
+    if waiting:
+        await world.candidate("judged", id="beef", genome=with_rule(world.production.genome, "Another rule."))
+    move = await Promotion().step(candidate, world.context())
+    assert move is not None
+    assert move.event == event
