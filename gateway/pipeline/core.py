@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.pipeline.clock import Clock
+from gateway.pipeline.entropy import Entropy
 from gateway.pipeline.epoch import Epoch, PolicyView
 from gateway.pipeline.fallopen import FallOpen
 from gateway.pipeline.live import LiveEvidence
@@ -54,7 +55,7 @@ class Core:
         self.fall_open = fall_open
         self.now = clock
         self.loop = loop
-        self.ids = IdSource()
+        self.ids = IdSource(Entropy())
         self.evidence = LiveEvidence(writer)
         self.posteriors = Posteriors(writer)
         self.outages = Outages()
@@ -118,7 +119,7 @@ class Core:
         """Count, and learn from a unit's first answer."""
         plan = exchange.plan
         _count(exchange, done)
-        entry.settled = done
+        entry.essence = done.essence
         entry.reward = done.reward
         try:
             if plan.entrances:

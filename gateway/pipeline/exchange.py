@@ -239,6 +239,8 @@ class Exchange:
         if self._ended:
             return
         self._ended = True
+        reply = self._reply
+        reply.on_gone = reply.on_pause = reply.on_resume = None  # no cycle of the two is left for the collector
         now = self._core.now()
         total_ms = (perf_counter() - self._began) * 1000.0
         self._answered_ms = total_ms

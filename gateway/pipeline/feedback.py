@@ -8,7 +8,7 @@ import orjson
 
 from gateway.pipeline.core import Core
 from gateway.pipeline.recent import Recent
-from gateway.pipeline.settle import score
+from gateway.pipeline.settle import rescore
 from gateway.recording.frames import Signal
 from policies.errors import ClientError
 from policies.unit import identify
@@ -95,9 +95,9 @@ def apply(core: Core, said: Feedback, credential: bytes | None) -> tuple[Recent,
 
 def _revise(core: Core, entry: Recent, explicit: float) -> None:
     view = core.epoch.policies.get(entry.policy)
-    if view is None or entry.settled is None or not entry.fresh:
+    if view is None or entry.essence is None or not entry.fresh:
         return
-    revised = score(view, entry.settled, explicit)
+    revised = rescore(view, entry.essence, explicit)
     core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised)
     entry.reward = revised
 

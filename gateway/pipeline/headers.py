@@ -7,10 +7,10 @@
 
 from typing import Literal
 
-from gateway.http.framing import end_to_end
+from gateway.http.framing import HOP_BY_HOP, end_to_end
 from gateway.http.messages import Headers
 
-Kind = Literal["plain", "ours", "credential", "coding"]
+Kind = Literal["plain", "ours", "credential", "coding", "hop"]
 
 _OURS = b"x-evogate-"
 _CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
@@ -27,6 +27,8 @@ def _kind(name: bytes) -> Kind:
         kind = "ours"
     elif lower in _CREDENTIALS:
         kind = "credential"
+    elif lower in HOP_BY_HOP:
+        kind = "hop"
     elif lower == _CODING:
         kind = "coding"
     if len(_KINDS) < _NAMES_KEPT:
@@ -42,8 +44,10 @@ def upward(headers: Headers, authorization: bytes | None, *, readable: bool) -> 
     """
     kinds = _KINDS
     kept: Headers = []
-    for pair in end_to_end(headers):
+    for pair in headers:
         kind = kinds.get(pair[0]) or _kind(pair[0])
+        if kind == "hop":  # it may name further ones: the thorough way
+            return upward(end_to_end(headers), authorization, readable=readable)
         if kind == "plain" or (kind == "credential" and authorization is None) or (kind == "coding" and not readable):
             kept.append(pair)
     if authorization is not None:

@@ -1,7 +1,7 @@
 """Requests of late: what feedback refers to, and what a next turn is compared with. Bounded, oldest out first."""
 
 from gateway.pipeline.epoch import Entrance
-from gateway.pipeline.settle import Settled
+from gateway.pipeline.settle import Essence
 
 CAPACITY = 65_536
 
@@ -10,7 +10,7 @@ class Recent:
     """One request, as long as it can still be spoken about."""
 
     __slots__ = (
-        "arm", "at", "entrances", "feedback_key", "fresh", "id", "policy", "reward", "said", "settled", "turn", "unit",
+        "arm", "at", "entrances", "essence", "feedback_key", "fresh", "id", "policy", "reward", "said", "turn", "unit",
     )  # fmt: skip
 
     def __init__(
@@ -27,7 +27,7 @@ class Recent:
         self.fresh = fresh  # the unit's first request: the one that moves posteriors
         self.said = said  # hash of the last user message
         self.reward: float | None = None
-        self.settled: Settled | None = None
+        self.essence: Essence | None = None
         self.feedback_key = ""
 
 

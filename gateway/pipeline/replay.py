@@ -12,10 +12,9 @@ from gateway.pipeline.core import Core
 from gateway.pipeline.epoch import Entrance, PolicyView
 from gateway.pipeline.feedback import BAD_BELOW
 from gateway.pipeline.recent import Recent
-from gateway.pipeline.settle import Settled, score
+from gateway.pipeline.settle import Essence, rescore
 from gateway.recording.reader import read_frames
 from gateway.recording.segments import Position, segment_path, segments
-from policies.outcome import Answer
 from policies.pins import Pin
 
 
@@ -69,7 +68,7 @@ class Replay:
         entry = self._core.recent.get(frame["id"])
         if entry is None:
             return
-        entry.settled, entry.reward = _settled(frame), frame["reward"]
+        entry.essence, entry.reward = _essence(frame), frame["reward"]
         if not entry.fresh:
             return
         self._core.evidence.settled(entry.entrances, entry.unit, frame["failure"], frame["at"])
@@ -91,8 +90,8 @@ class Replay:
         if said is None:
             return
         self._core.evidence.judged(entry.entrances, entry.unit, bad=said < BAD_BELOW, now=frame["at"])
-        if entry.fresh and entry.settled is not None:
-            revised = score(view, entry.settled, said)
+        if entry.fresh and entry.essence is not None:
+            revised = rescore(view, entry.essence, said)
             if frame["at"] > self._counted_until:
                 self._core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised)
             entry.reward = revised
@@ -112,16 +111,9 @@ def _entrances(frame: dict[str, Any], view: PolicyView) -> tuple[Entrance, ...]:
     return tuple(found)
 
 
-def _settled(frame: dict[str, Any]) -> Settled:
-    """What revising a reward needs of an outcome."""
-    answer = Answer(output_tokens=frame["output_tokens"], complete=True)
-    done = Settled(frame["status"], answer, frame["first_byte_ms"], frame["last_byte_ms"])
-    done.cost_usd = frame["cost_usd"]
-    done.failure = frame["failure"]
-    done.validators = frame["validators"]
-    done.repairs = frame["repairs"]
-    done.reward = frame["reward"]
-    return done
+def _essence(frame: dict[str, Any]) -> Essence:
+    checks = tuple(frame["validators"].items())
+    return frame["failure"], checks, frame["last_byte_ms"], frame["output_tokens"], frame["repairs"], frame["cost_usd"]
 
 
 def _start(directory: Path, since: float) -> Position:

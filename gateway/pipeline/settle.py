@@ -6,6 +6,9 @@ from gateway.pipeline.epoch import PolicyView, Target
 from policies.fitness import reward
 from policies.outcome import Answer, FailureClass, Observed, classify, cost
 
+# (failure, validators, latency in ms, output tokens, repairs, cost in US dollars)
+Essence = tuple[str | None, tuple[tuple[str, float], ...], float, int, int, float]
+
 
 class Settled:
     """The end of one exchange. `reward` is None for classes outside the union of failures."""
@@ -27,6 +30,13 @@ class Settled:
         self.repairs = 0
         self.attempts = 1
         self.reward: float | None = None
+
+    @property
+    def essence(self) -> Essence:
+        """What a later word about the answer needs: atoms only, which the collector need not visit."""
+        tokens = self.answer.output_tokens if self.answer is not None else 0
+        checks = tuple(self.validators.items())
+        return self.failure, checks, self.last_byte_ms, tokens, self.repairs, self.cost_usd
 
     @classmethod
     def fell_open(cls, status: int, first_byte_ms: float, last_byte_ms: float) -> Self:
@@ -75,21 +85,21 @@ def settle(
         validator_gate=view.gates.validator_score,
     )
     done.failure = str(failure) if failure is not None else None
-    done.reward = score(view, done, None)
+    done.reward = rescore(view, done.essence, None)
     return done
 
 
-def score(view: PolicyView, done: Settled, explicit: float | None) -> float | None:
-    """The reward, with the user's own score (0..1) where there is one."""
-    answer = done.answer
+def rescore(view: PolicyView, done: Essence, explicit: float | None) -> float | None:
+    """The reward of an answer, with the user's own score (0..1) where there is one."""
+    failure, validators, latency_ms, output_tokens, repairs, cost_usd = done
     got = reward(
-        failure=done.failure,
-        validators=done.validators,
+        failure=failure,
+        validators=dict(validators),
         score=explicit,
-        latency_ms=done.last_byte_ms,
-        output_tokens=answer.output_tokens if answer is not None else 0,
-        repairs=done.repairs,
-        cost_usd=done.cost_usd,
+        latency_ms=latency_ms,
+        output_tokens=output_tokens,
+        repairs=repairs,
+        cost_usd=cost_usd,
         weights=view.weights,
         gates=view.gates,
     )

@@ -1,7 +1,11 @@
 """Shadow candidates: mirrored within bounds, recorded as signals, never in the client's way."""
 
 from pathlib import Path
+from typing import Never
 
+import pytest
+
+from gateway.pipeline import mirror as mirror_module
 from gateway.pipeline.mirror import Budget
 from tests.gateway.pipeline.conftest import running, settings
 from tests.gateway.pipeline.experiments import genome, shadow
@@ -44,6 +48,23 @@ async def test_a_mirror_that_fails_is_the_candidates_failure(tmp_path: Path) -> 
         assert status == 200
         await gateway.until(lambda: bool(gateway.frames("signal")))
         assert gateway.frames("signal")[0]["data"]["failure"] == "server_error"
+
+
+async def test_a_fault_while_mirroring_is_the_candidates_and_costs_no_answer(
+    sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Never:
+        raise RuntimeError("injected")
+
+    async with running(settings(sandbox, {"shadow": {"sample": 1.0}}), tmp_path) as gateway:
+        await shadow(gateway, "c1", genome("Answer briefly."))
+        monkeypatch.setattr(mirror_module, "upward", broken)
+        assert (await gateway.ask())[0] == 200
+        await gateway.until(lambda: bool(gateway.frames("signal")))
+        assert gateway.core.fall_open.counts["mirror"] == 1
+        assert gateway.frames("outcome")[0]["failure"] is None
+        assert gateway.frames("signal")[0]["data"]["failure"] == "fell_open"
+        assert gateway.core.mirror.budget("assistant").in_flight == 0
 
 
 def test_the_budget_reserves_the_worst_case() -> None:

@@ -1,10 +1,13 @@
 """A harmful canary: taken back at once, on record, never tried again; and all of it after a restart as well."""
 
+import asyncio
 from pathlib import Path
 
 import orjson
 
 from gateway.pipeline.epoch import Arm
+from policies.registry.operations import promote
+from policies.registry.values import Holdback, Incident
 from tests.gateway.pipeline.conftest import Running, running, settings
 from tests.gateway.pipeline.experiments import canary, genome
 from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
@@ -92,3 +95,59 @@ def _units(gateway: Running, experiment: str) -> int:
 
 def _answers(totals: dict[int, dict[str, object]]) -> dict[int, object]:
     return {bucket: row.get("answer") for bucket, row in totals.items()}
+
+
+async def test_a_harmful_promotion_is_ejected_to_its_predecessor(tmp_path: Path) -> None:
+    async with provider(script) as base, running(settings(base), tmp_path) as gateway:
+        registry = gateway.worker._registry
+        candidate, _ = await canary(gateway, "c1", genome(HARMFUL))
+        version = await promote(registry, candidate, who="t", reason="t", now=gateway.core.now(), evidence={})
+        comparison = await registry.open_experiment(
+            "assistant", candidate.id, "v1.0", salt="s", counted=False, now=gateway.core.now()
+        )
+        holdback = Holdback("assistant", "v1.0", 0.5, comparison.id, "s", gateway.core.now())
+        await registry.set_holdback("assistant", holdback)
+        await gateway.worker.sync()
+        roles = {arm.role: arm.version for arm in gateway.core.epoch.policies["assistant"].drawn}
+        assert roles == {"production": version.label, "holdback": "v1.0"}
+        for n in range(300):
+            await ask(gateway, f"s{n}")
+            if gateway.core.metrics.trips:
+                break
+        await gateway.until(lambda: bool(gateway.core.metrics.trips))
+        assert gateway.core.epoch.policies["assistant"].production.version == "v1.0", "at once, before the registry"
+        await gateway.until(lambda: not gateway.core.evidence.running)
+        pointer = await registry.production("assistant")
+        assert pointer is not None
+        assert pointer.version == "v1.0"
+        assert await registry.holdbacks() == []
+        assert (await registry.candidate("c1")).state == "rolled_back"
+        assert [incident.kind for incident in await registry.incidents("assistant")] == ["EJECT"]
+
+
+async def test_an_outage_blames_the_provider(tmp_path: Path) -> None:
+    down = False
+
+    async def flaky(visit: Visit) -> None:
+        await visit.send(whole(b"{}", b"503 Service Unavailable") if down else whole(completion()))
+
+    async with provider(flaky) as base, running(settings(base), tmp_path) as gateway:
+        candidate, _ = await canary(gateway, "c1", genome("Answer briefly."))
+        registry = gateway.worker._registry
+        for n in range(60):
+            await ask(gateway, f"before {n}")
+        down = True
+        for n in range(60):
+            await ask(gateway, f"down {n}")
+        await gateway.until(lambda: gateway.core.epoch.policies["assistant"].frozen)
+        (incident,) = await wait_for_incident(gateway)
+        assert (incident.kind, incident.subject) == ("PROVIDER", "sandbox")
+        assert gateway.core.metrics.trips == 0
+        assert (await registry.candidate(candidate.id)).state == "canary"
+
+
+async def wait_for_incident(gateway: Running) -> list[Incident]:
+    async with asyncio.timeout(10):
+        while not (found := await gateway.worker._registry.incidents()):  # noqa: ASYNC110  (told by a task of the gateway's)
+            await asyncio.sleep(0.01)
+    return found
