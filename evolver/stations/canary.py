@@ -2,11 +2,14 @@
 
 from dataclasses import asdict
 
+from config.settings import Policy
 from evolver.context import Context
 from evolver.replay import weights_of
 from evolver.stations.base import Move, wait
 from policies.registry.operations import start_canary
 from policies.registry.values import Candidate
+
+SHRINKAGE = 1_000.0  # pairs after which the judge's liking counts half
 
 
 class CanaryStart:
@@ -30,6 +33,8 @@ class CanaryStart:
         ready = [other for other in live if other.state == "judged" and (mode == "auto" or _approved(other))]
         if max(ready, key=promise).id != candidate.id:
             return wait(candidate, "waits for its turn: another one promises more")
+        if _waits_for_better(candidate, policy, context):
+            return wait(candidate, "promises little: waits a while for a better one")
         frozen = {"weights": asdict(weights_of(policy)), "budgets": policy.budgets.model_dump()}
         # What reward means must not change while it is being compared: it is written down before the first unit.
         noted = await context.registry.advance(
@@ -42,13 +47,21 @@ class CanaryStart:
 
 
 def promise(candidate: Candidate) -> float:
-    """What shadow and judge let hope for: the gain in reward, and how much better the judge liked the answers.
+    """The gain in reward that shadow and judge let hope for; it decides nothing but the order of the queue.
 
-    It decides nothing but the order of the queue.
+    The judge's liking is shrunk towards nothing: of a few dozen pairs it is mostly noise, and a candidate that passed
+    at its first look was lucky more often than not.
     """
     gain = candidate.stations.get("shadow", {}).get("quality", {}).get("estimate", 0.0)
-    preferences = candidate.stations.get("judge", {}).get("preferences", [])
-    return float(gain + (sum(preferences) / len(preferences) if preferences else 0.0))
+    liked = candidate.stations.get("judge", {}).get("preferences", [])
+    return float(gain + sum(liked) / (len(liked) + SHRINKAGE))
+
+
+def _waits_for_better(candidate: Candidate, policy: Policy, context: Context) -> bool:
+    """Each canary makes the next one's proof harder (e-LOND): one without promise lets others come first for a while."""
+    if "shadow" not in candidate.stations or promise(candidate) >= policy.promotion.min_gain:
+        return False
+    return context.now - candidate.state_since < policy.shadow.horizon_s / 6
 
 
 def _approved(candidate: Candidate) -> bool:

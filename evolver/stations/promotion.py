@@ -129,7 +129,7 @@ class Promotion:
 
 
 async def _over(candidate: Candidate, trial: Trial, policy: Policy, context: Context) -> str:
-    """Why the comparison ends without a verdict, or nothing. It costs no guarantee: evidence may be left at any time."""
+    """Why it ends without a verdict, or nothing. That costs no guarantee: evidence may be left at any time."""
     lasted_s = context.now - trial.experiment.started_at
     if lasted_s >= policy.promotion.horizon_s:
         return "the horizon ended without proof"

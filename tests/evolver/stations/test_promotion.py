@@ -421,9 +421,9 @@ async def test_a_move_that_comes_too_late_changes_nothing(world: World) -> None:
 
 async def test_the_most_promising_goes_first(world: World) -> None:
     world.configure(make_settings(policy=FAST))
-    for name, estimate, liked in (("aaa", 0.02, 0.0), ("bbb", 0.01, 0.3), ("ccc", 0.05, 0.0)):
+    for name, estimate, liked in (("aaa", 0.02, 0.0), ("bbb", 0.049, 0.3), ("ccc", 0.05, 0.0)):
         genome = with_rule(world.production.genome, f"Rule {name}.")
-        stations = {"shadow": {"quality": {"estimate": estimate}}, "judge": {"preferences": [liked, liked]}}
+        stations = {"shadow": {"quality": {"estimate": estimate}}, "judge": {"preferences": [liked] * 24}}
         await world.candidate("judged", id=name, genome=genome, stations=stations)
     await step_all(line(), world.context())
     states = {c.id: c.state for c in await world.registry.candidates(POLICY)}
@@ -441,3 +441,14 @@ async def test_a_canary_without_hope_makes_room_only_for_another(
     move = await Promotion().step(candidate, world.context())
     assert move is not None
     assert move.event == event
+
+
+async def test_one_that_promises_little_lets_others_come_first_for_a_while(world: World) -> None:
+    world.configure(make_settings(policy={**FAST, "shadow": {"horizon_s": 60.0}}))
+    candidate = await world.candidate("judged", stations={"shadow": {"quality": {"estimate": 0.001}}})
+    world.now += 9
+    await step_all(line(), world.context())
+    assert (await world.registry.candidate(candidate.id)).state == "judged"
+    world.now += 2
+    await step_all(line(), world.context())
+    assert (await world.registry.candidate(candidate.id)).state == "canary"
