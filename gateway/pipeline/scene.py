@@ -103,7 +103,10 @@ class Scene:
         )
 
     def _trials(self, verdicts: Verdicts) -> list[Trial]:
-        """Running comparisons whose two arms may be served, the canary's before the holdback's."""
+        """Running comparisons whose two arms may be served: canaries, an operator's override after them, the holdback.
+
+        The first one is what production's assignment frames name; others follow from the odds on record.
+        """
         production = self._production
         if production is None or self._policy.mode == "observe":
             return []
@@ -118,7 +121,7 @@ class Scene:
                 holdback=False,
                 started_at=e.started_at,
             )
-            for e in self._rows.experiments
+            for e in sorted(self._rows.experiments, key=lambda e: e.ordinal == 0)
             if e.candidate in serving and e.id not in verdicts.tripped
         ]
         holdback = self._rows.holdback

@@ -3,8 +3,9 @@
 from math import isclose
 from pathlib import Path
 
+from policies.registry.operations import start_canary
 from tests.gateway.pipeline.conftest import Running, running, settings
-from tests.gateway.pipeline.experiments import canary, genome
+from tests.gateway.pipeline.experiments import add, canary, genome
 
 
 async def test_odds_are_on_record_and_conversations_stick(gateway: Running) -> None:
@@ -97,3 +98,14 @@ async def test_a_freeze_keeps_the_shares(gateway: Running) -> None:
     await registry.set_state("freeze", {"frozen": False})
     await gateway.worker.sync()
     assert gateway.core.epoch.policies["assistant"].shares != before
+
+
+async def test_an_operators_canary_does_not_take_the_name_of_the_counted_one(gateway: Running) -> None:
+    registry = gateway.worker._registry
+    override = await add(gateway, "c0", genome("Answer in verse."))
+    await start_canary(registry, override, who="operator", reason="try", counted=False, now=gateway.core.now())
+    _, counted = await canary(gateway, "c1", genome("Answer briefly."))
+    view = gateway.core.epoch.policies["assistant"]
+    assert len(view.drawn) == 3
+    assert view.experiments[0] == counted.id
+    assert len(view.entrances[0]) == 2, "production is compared with both"
