@@ -128,7 +128,7 @@ class Process:
 
     async def _open_admin(self, stack: contextlib.AsyncExitStack) -> None:
         gateway = self.settings.gateway
-        secret_token = getattr(gateway, "admin_token", None)
+        secret_token = gateway.admin_token
         token = secret_token.get_secret_value() if secret_token is not None else None
         app = create_app(self.worker, host=gateway.admin_host, token=token, reload=self.reload)
         runner = web.AppRunner(app, access_log=None)

@@ -21,31 +21,31 @@ def allocate(
 ) -> Shares:
     """The odds of the next epoch.
 
-    `holdback` is (arm, fixed share); the rest is the bandit's. `kept`: learning is frozen, arms keep these odds, and
-    what an arm that is gone had goes to production; an arm that is new waits.
+    `holdback` is (arm, fixed share); the rest is the bandit's. `kept`: learning is frozen. Challengers keep these odds,
+    a new one waits, and what one that is gone had goes to production. The holdback is no matter of learning: an
+    operator may set it while everything else is frozen, and it takes its share from production.
     """
+    held = holdback[1] if holdback is not None and 0.0 < holdback[1] < 1.0 else 0.0
     if kept is not None:
-        return _keep(kept, production, [*challengers, *([holdback[0]] if holdback else [])])
-    drawn = thompson(
-        production,
-        challengers,
-        posteriors,
-        production_share=settings.production_share,
-        floor=settings.floor,
-        capped=capped,
-    )
-    if holdback is None or not 0.0 < holdback[1] < 1.0:
-        return drawn
-    rest = [p * (1.0 - holdback[1]) for p in drawn.propensities[1:]]
-    return Shares((*drawn.arms, holdback[0]), (1.0 - sum(rest) - holdback[1], *rest, holdback[1]))
+        rest = _kept(kept, production, challengers)
+    else:
+        drawn = thompson(
+            production,
+            challengers,
+            posteriors,
+            production_share=settings.production_share,
+            floor=settings.floor,
+            capped=capped,
+        )
+        rest = {arm: p * (1.0 - held) for arm, p in zip(drawn.arms[1:], drawn.propensities[1:], strict=True)}
+    if holdback is not None and held:
+        rest[holdback[0]] = held
+    return Shares((production, *rest), (1.0 - sum(rest.values()), *rest.values()))
 
 
-def _keep(kept: Shares, production: str, others: Sequence[str]) -> Shares:
+def _kept(kept: Shares, production: str, challengers: Sequence[str]) -> dict[str, float]:
     had = dict(zip(kept.arms, kept.propensities, strict=True))
-    staying = [(arm, had[arm]) for arm in others if arm in had and arm != production]
-    return Shares(
-        (production, *(arm for arm, _ in staying)), (1.0 - sum(share for _, share in staying), *(s for _, s in staying))
-    )
+    return {arm: had[arm] for arm in challengers if arm in had and arm != production}
 
 
 def entrances(shares: Shares, trials: Sequence[Trial]) -> tuple[tuple[Entrance, ...], ...]:

@@ -49,6 +49,15 @@ def test_frozen_odds_stay_and_a_lost_arms_share_goes_to_production() -> None:
     assert isclose(sum(after.propensities), 1.0)
 
 
+def test_an_operators_holdback_acts_while_everything_else_is_frozen() -> None:
+    before = allocate("p", ["c"], None, FLAT, BanditSettings(), capped=(), kept=None)
+    after = allocate("p", ["c"], ("h", 0.5), FLAT, BanditSettings(), capped=(), kept=before)
+    assert after.propensity("h") == 0.5
+    assert after.propensity("c") == before.propensity("c")
+    again = allocate("p", ["c"], ("h", 0.5), FLAT, BanditSettings(), capped=(), kept=after)
+    assert again == after
+
+
 def test_units_enter_with_the_odds_among_the_two_arms_compared() -> None:
     shares = allocate("p", ["c"], ("h", 0.25), FLAT, BanditSettings(), capped=(), kept=None)
     canary = Trial("e1", "c1", "c", "p", holdback=False, started_at=0.0)
