@@ -6,10 +6,11 @@ the same thing: whoever comes second finds the candidate rolled back and does no
 
 import logging
 from collections import defaultdict
-from typing import Any, Literal
+from typing import Any
 
 from config.settings import Policy
 from evolver.context import Context
+from evolver.rollback import roll_back
 from evolver.stations.deploy import holdback_experiment
 from evolver.stations.promotion import BATCH
 from policies.errors import ConflictError
@@ -18,9 +19,8 @@ from policies.evidence.breaker import judge
 from policies.evidence.experiment import CHANNELS
 from policies.evidence.view import View, fleet
 from policies.registry.operations import find_version, production_of
-from policies.registry.values import Candidate, Experiment, Incident, Totals
+from policies.registry.values import Candidate, Experiment, Holdback, Totals
 
-Kind = Literal["TRIP", "SEVERE", "EJECT"]
 log = logging.getLogger(__name__)
 
 
@@ -72,7 +72,7 @@ class Watch:
             return
         previous = await find_version(context.registry, candidate.policy, held.version)
         arms = (previous.genome.content_hash, promoted.genome.content_hash)
-        decision = (await self._compare(held.experiment, arms, policy, context)).decision()
+        decision = (await self._compare(held, arms, policy, context)).decision()
         if not decision.rolls_back:
             return
         await context.registry.move(
@@ -94,22 +94,22 @@ class Watch:
         )
 
     async def _compare(
-        self, experiment: str, arms: tuple[str, str], policy: Policy, context: Context
+        self, held: Holdback, arms: tuple[str, str], policy: Policy, context: Context
     ) -> ExperimentEvidence:
         breaker = policy.breaker
-        evidence, after = self._holdbacks.get(experiment) or (
+        evidence, after = self._holdbacks.get(held.experiment) or (
             ExperimentEvidence(
-                experiment,
+                held.experiment,
                 alpha=breaker.alpha,
                 ratio=breaker.ratio,
                 window_s=breaker.window_s,
                 deadline_s=breaker.deadline_s,
             ),
-            (0.0, ""),
+            (held.since, ""),
         )
         until = context.now - breaker.deadline_s
         units = await context.store.units(
-            experiment, deadline_s=breaker.deadline_s, until=until, after=after, limit=BATCH
+            held.policy, deadline_s=breaker.deadline_s, until=until, after=after, limit=BATCH
         )
         for unit in units:
             after = (unit.at, unit.id)
@@ -120,7 +120,7 @@ class Watch:
             if not unit.missing:
                 evidence.settled(unit.id, unit.failure, now=unit.at)
         evidence.advance(context.now)
-        self._holdbacks[experiment] = (evidence, after)
+        self._holdbacks[held.experiment] = (evidence, after)
         return evidence
 
 
@@ -143,24 +143,3 @@ def summed(rows: list[dict[int, dict[str, Any]]], policy: Policy, now: float) ->
         deadline_s=breaker.deadline_s,
         threshold=1 / breaker.alpha,
     )
-
-
-async def roll_back(
-    candidate: Candidate, context: Context, *, kind: Kind, experiment: str, summary: str, evidence: dict[str, Any]
-) -> None:
-    """Take a candidate back for good, with the incident that says why.
-
-    Raises:
-        ConflictError: somebody else did already.
-    """
-    await context.registry.advance(candidate, "trip", who="evolver", reason=summary, now=context.now)
-    incident = Incident(
-        id=f"{kind.lower()}-{experiment}",
-        policy=candidate.policy,
-        kind=kind,
-        at=context.now,
-        subject=candidate.id,
-        summary=summary,
-        evidence=evidence,
-    )
-    await context.registry.add_incident(incident)

@@ -28,8 +28,8 @@ class CanaryStart:
                 context.webhook.send("approval", candidate.policy, context.now, detail)
             return asked
         live = await context.registry.candidates(candidate.policy, live=True)
-        if any(other.state in ("canary", "promoted") for other in live):
-            return wait(candidate, "waits for its turn: another candidate is in canary or not confirmed yet")
+        if any(other.state == "canary" for other in live):
+            return wait(candidate, "waits for its turn: another candidate is in canary")
         ready = [other for other in live if other.state == "judged" and (mode == "auto" or _approved(other))]
         if max(ready, key=promise).id != candidate.id:
             return wait(candidate, "waits for its turn: another one promises more")
@@ -58,7 +58,7 @@ def promise(candidate: Candidate) -> float:
 
 
 def _waits_for_better(candidate: Candidate, policy: Policy, context: Context) -> bool:
-    """Each canary makes the next one's proof harder (e-LOND): one without promise lets others come first for a while."""
+    """Each canary makes the next proof harder (e-LOND): one without promise lets others come first for a while."""
     if "shadow" not in candidate.stations or promise(candidate) >= policy.promotion.min_gain:
         return False
     return context.now - candidate.state_since < policy.shadow.horizon_s / 6

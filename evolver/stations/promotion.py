@@ -11,6 +11,7 @@ from typing import Any
 from config.settings import Policy
 from evolver.context import Context, short
 from evolver.replay import gates_of, weights_of
+from evolver.rollback import roll_back
 from evolver.stations.base import Move, wait
 from evolver.stations.deploy import deploy
 from evolver.store import Unit
@@ -35,7 +36,7 @@ class Trial:
     arms: tuple[str, str]  # content hashes of control and candidate
     budgets: tuple[float, float]  # p95 in milliseconds, US dollars a request
     weights: Weights
-    after: tuple[float, str] = (0.0, "")
+    after: tuple[float, str]  # (time, id) of the last unit read
     excluded: int = 0
     stored_at: float = 0.0
 
@@ -68,7 +69,7 @@ class Promotion:
     async def _read(self, trial: Trial, policy: Policy, context: Context) -> None:
         deadline_s = policy.breaker.deadline_s
         units = await context.store.units(
-            trial.experiment.id,
+            trial.experiment.policy,
             deadline_s=deadline_s,
             until=context.now - deadline_s,
             after=trial.after,
@@ -91,6 +92,9 @@ class Promotion:
         proven = trial.experiment.ordinal > 0 and trial.test.e_value >= needed
         if proven or candidate.stations.get("promotion", {}).get("proven"):
             return await self._promote(candidate, measured, policy, context)
+        if trial.test.intervals(policy.breaker.alpha)["reward"].high < 0.0:
+            await self._harmful(candidate, trial, measured, context)
+            return None
         over = await _over(candidate, trial, policy, context)
         if over:
             return await _end(trial, over, measured, context)
@@ -122,6 +126,17 @@ class Promotion:
         await deploy(candidate, measured, policy, context)
         return None
 
+    async def _harmful(self, candidate: Candidate, trial: Trial, measured: dict[str, Any], context: Context) -> None:
+        """Proven worse in reward, which the breaker's failures need not show."""
+        experiment = trial.experiment.id
+        self._trials.pop(experiment, None)
+        await context.registry.close_experiment(experiment, "ROLL BACK", measured, now=context.now)
+        reward = trial.test.estimates()["reward"]
+        summary = f"{candidate.id} is rolled back: its reward is proven lower than production's, by about {-reward:.2f}"
+        await roll_back(
+            candidate, context, kind="TRIP", experiment=experiment, summary=summary, evidence={"promotion": measured}
+        )
+
     def progress(self, experiment: str) -> dict[str, Any]:
         """What is measured so far, for the screens."""
         trial = self._trials.get(experiment)
@@ -133,6 +148,8 @@ async def _over(candidate: Candidate, trial: Trial, policy: Policy, context: Con
     lasted_s = context.now - trial.experiment.started_at
     if lasted_s >= policy.promotion.horizon_s:
         return "the horizon ended without proof"
+    if trial.experiment.ordinal == 0:  # an operator wanted to see it
+        return ""
     if trial.test.intervals(ALPHA)["reward"].high < policy.promotion.min_gain:
         return "a sufficient gain is ruled out"
     hopeful = trial.test.e_values["reward"] >= HOPELESS or min(trial.test.units) < ENOUGH
@@ -171,6 +188,7 @@ async def _begin(candidate: Candidate, experiment: Experiment, policy: Policy, c
         ),
         arms=(control.genome.content_hash, candidate.genome.content_hash),
         budgets=(budgets["p95_ms"], budgets["usd_per_request"]),
+        after=(experiment.started_at, ""),
         weights=Weights(**frozen["weights"]) if "weights" in frozen else weights_of(policy),
     )
 

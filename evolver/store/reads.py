@@ -17,7 +17,7 @@ ONE_FRAME_BYTES = 8_192  # most frames fit; a longer one is read again at its si
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit of an experiment as it stood at its deadline."""
+    """One unit's first request, as it stood at its deadline."""
 
     id: str
     at: float
@@ -113,10 +113,13 @@ def _object(payload: bytes) -> dict[str, Any] | None:
 
 
 def units(
-    db: sqlite3.Connection, *, experiment: str, deadline_s: float, until: float, after: tuple[float, str], limit: int
+    db: sqlite3.Connection, *, policy: str, deadline_s: float, until: float, after: tuple[float, str], limit: int
 ) -> list[Unit]:
-    """Units in the order of assignment, from behind `after` (time, id) to `until`, as at their deadlines."""
-    parameters = {"experiment": experiment, "deadline": deadline_s, "until": until, "limit": limit}
+    """Units that entered a comparison, in the order of assignment, behind `after` (time, id), as at their deadlines.
+
+    A unit counts for every comparison both of whose arms it could have been given: the caller looks at `arms`.
+    """
+    parameters = {"policy": policy, "deadline": deadline_s, "until": until, "limit": limit}
     parameters |= {"after_at": after[0], "after_id": after[1]}
     return [_unit(row) for row in db.execute(queries("reads")["units"], parameters)]
 

@@ -73,12 +73,10 @@ class Store:
         return await self._ask(reads.examples, self._spool, policy=policy, since=since, limit=limit)
 
     async def units(
-        self, experiment: str, *, deadline_s: float, until: float, after: tuple[float, str], limit: int = 2_000
+        self, policy: str, *, deadline_s: float, until: float, after: tuple[float, str], limit: int = 2_000
     ) -> list[reads.Unit]:
-        """An experiment's units in the order of assignment."""
-        return await self._ask(
-            reads.units, experiment=experiment, deadline_s=deadline_s, until=until, after=after, limit=limit
-        )
+        """Units that entered a comparison, in the order of assignment."""
+        return await self._ask(reads.units, policy=policy, deadline_s=deadline_s, until=until, after=after, limit=limit)
 
     async def pairs(self, candidate: str, *, after: int, limit: int = 2_000) -> list[reads.Pair]:
         """A candidate's shadow answers in the order of arrival."""

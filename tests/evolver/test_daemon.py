@@ -16,15 +16,16 @@ async def until(*, world: World, state: str, candidate: str) -> None:
 
 
 async def test_it_promotes_by_itself(world: World) -> None:
-    settings = make_settings(policy=FAST, poll_s=0.02)
+    policy = {**FAST, "breaker": {"deadline_s": 0.5, "window_s": 30.0}}
+    settings = make_settings(policy=policy, poll_s=0.02)
     world.configure(settings)
     candidate = await world.candidate("judged")
     async with Daemon(settings, world.home) as daemon:
         running = asyncio.create_task(daemon.run())
         await until(world=world, state="canary", candidate=candidate.id)
-        # Recorded as if the canary had begun a while ago: the daemon's clock is the wall's.
-        world.now = time.time() - 200
-        world.spool(await units(world, candidate, 1_500, ours=0.4, theirs=0.02))
+        world.now = time.time()
+        frames = await units(world, candidate, 1_500, ours=0.4, theirs=0.02, step_s=1e-4, settled_after=0.1)
+        world.spool(frames)
         await until(world=world, state="promoted", candidate=candidate.id)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -18,7 +18,7 @@ SELECT a.id, a.at, a.arm, a.intent, a.arms, o.id IS NULL AS missing, o.failure, 
     (SELECT score FROM feedback f WHERE f.id = a.id AND score IS NOT NULL AND f.at <= a.at + :deadline
         ORDER BY f.at DESC LIMIT 1) AS score
 FROM assignments a LEFT JOIN outcomes o ON o.id = a.id AND o.at <= a.at + :deadline
-WHERE a.experiment = :experiment AND a.first AND a.at <= :until AND (a.at, a.id) > (:after_at, :after_id)
+WHERE a.policy = :policy AND a.first AND a.at <= :until AND (a.at, a.id) > (:after_at, :after_id)
 ORDER BY a.at, a.id LIMIT :limit;
 
 -- name: pairs

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS assignments (
     has_body INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS assignments_recent ON assignments (policy, at);
-CREATE INDEX IF NOT EXISTS assignments_evidence ON assignments (experiment, at, id) WHERE first;
+CREATE INDEX IF NOT EXISTS assignments_evidence ON assignments (policy, at, id) WHERE first;
 
 CREATE TABLE IF NOT EXISTS outcomes (
     id TEXT PRIMARY KEY,

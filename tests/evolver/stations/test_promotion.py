@@ -12,7 +12,7 @@ from evolver.stations.base import Move
 from evolver.stations.canary import CanaryStart
 from evolver.stations.promotion import Promotion
 from evolver.watch import Watch
-from gateway.recording.frames import Frame
+from gateway.recording.frames import Assignment, Frame
 from policies.errors import ConflictError
 from policies.evidence import ExperimentEvidence
 from policies.genome import Lineage
@@ -36,15 +36,23 @@ async def canary(world: World, **policy: Any) -> Candidate:
 
 
 async def units(
-    world: World, candidate: Candidate, count: int, *, ours: float, theirs: float, start: int = 0, **changes: Any
+    world: World,
+    candidate: Candidate,
+    count: int,
+    *,
+    ours: float,
+    theirs: float,
+    start: int = 0,
+    step_s: float = 0.1,
+    **changes: Any,
 ) -> list[Frame]:
-    """Randomised units; the arms fail at these rates. One each 0.1 s."""
+    """Randomised units, one each `step_s`; the arms fail at these rates."""
     rng = Random(start + 1)
     (experiment,) = await world.registry.experiments(POLICY, running=True)
     arms = (world.production.genome.content_hash, candidate.genome.content_hash)
     frames: list[Frame] = []
     for number in range(start, start + count):
-        world.now += 0.1
+        world.now += step_s
         treated = rng.random() < 0.25
         failed = rng.random() < (theirs if treated else ours)
         frames += exchange(
@@ -98,7 +106,7 @@ async def test_end_to_end_from_judged_to_confirmed(world: World) -> None:
     assert await world.registry.holdbacks() == []
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(0.1, 0.1), (0.1, 0.3)])
+@pytest.mark.parametrize(("ours", "theirs"), [(0.1, 0.1), (0.1, 0.15)])
 async def test_no_gain_is_never_promoted(world: World, ours: float, theirs: float) -> None:
     candidate = await canary(world)
     await world.record(await units(world, candidate, 1_500, ours=ours, theirs=theirs))
@@ -150,22 +158,19 @@ async def test_an_outcome_after_the_deadline_counts_as_missing(world: World) -> 
     assert move is not None
     assert sum(move.measured["units"]) == 200
     assert move.measured["estimates"]["failure"] == pytest.approx(0.0, abs=0.2)
-    rewards = await world.store.units(
-        (await world.registry.experiments(POLICY))[0].id, deadline_s=5.0, until=world.now, after=(0.0, "")
-    )
+    rewards = await world.store.units(POLICY, deadline_s=5.0, until=world.now, after=(0.0, ""))
     assert all(unit.missing for unit in rewards)
 
 
 async def test_units_wait_for_their_deadline_and_feedback_in_time_counts(world: World) -> None:
     candidate = await canary(world)
     await world.record(await units(world, candidate, 20, ours=0.0, theirs=0.0))
-    experiment = (await world.registry.experiments(POLICY))[0].id
-    assert await world.store.units(experiment, deadline_s=5.0, until=world.now - 5.0, after=(0.0, "")) == []
+    assert await world.store.units(POLICY, deadline_s=5.0, until=world.now - 5.0, after=(0.0, "")) == []
     at = world.now
     await world.record(
         [signal(19, "feedback", {"score": 0.0}, at=at + 4), signal(18, "feedback", {"score": 0.0}, at=at + 9)]
     )
-    found = await world.store.units(experiment, deadline_s=5.0, until=world.now, after=(0.0, ""))
+    found = await world.store.units(POLICY, deadline_s=5.0, until=world.now, after=(0.0, ""))
     assert [unit.score for unit in found[-2:]] == [None, 0.0]
     assert [unit.id for unit in found] == [f"r{n:06d}" for n in range(20)]
 
@@ -435,7 +440,7 @@ async def test_a_canary_without_hope_makes_room_only_for_another(
     world: World, waiting: bool, event: str | None
 ) -> None:
     candidate = await canary(world)
-    await world.record(await units(world, candidate, 1_500, ours=0.1, theirs=0.2))
+    await world.record(await units(world, candidate, 1_500, ours=0.1, theirs=0.13))
     if waiting:
         await world.candidate("judged", id="beef", genome=with_rule(world.production.genome, "Another rule."))
     move = await Promotion().step(candidate, world.context())
@@ -452,3 +457,42 @@ async def test_one_that_promises_little_lets_others_come_first_for_a_while(world
     world.now += 2
     await step_all(line(), world.context())
     assert (await world.registry.candidate(candidate.id)).state == "canary"
+
+
+async def test_a_lower_reward_that_is_proven_rolls_back(world: World) -> None:
+    candidate = await canary(world)
+    await world.record(await units(world, candidate, 1_000, ours=0.05, theirs=0.6))
+    world.now += 6
+    await step_all(line(), world.context())
+    assert (await world.registry.candidate(candidate.id)).state == "rolled_back"
+    (incident,) = await world.registry.incidents(POLICY)
+    (experiment,) = await world.registry.experiments(POLICY)
+    assert (incident.kind, incident.subject, experiment.verdict) == ("TRIP", candidate.id, "ROLL BACK")
+    assert incident.evidence["promotion"]["intervals"]["reward"]["high"] < 0
+
+
+async def test_a_unit_counts_for_every_comparison_whose_arms_it_could_have_been_given(world: World) -> None:
+    """The frame names one experiment; an operator's override beside it is compared with the same production units."""
+    candidate = await canary(world)
+    frames = await units(world, candidate, 600, ours=0.1, theirs=0.1)
+    other = await world.candidate("gated", id="beef", genome=with_rule(world.production.genome, "An override."))
+    other, _ = await start_canary(
+        world.registry, other, who="operator:eve", reason="look", counted=False, now=world.now - 59
+    )
+    production, hash_of_other = world.production.genome.content_hash, other.genome.content_hash
+    for frame in frames:
+        if isinstance(frame, Assignment):
+            object.__setattr__(
+                frame, "arms", [(production, 0.5), (candidate.genome.content_hash, 0.2), (hash_of_other, 0.3)]
+            )
+            if frame.role == "challenger" and int(frame.id[1:]) % 2:
+                object.__setattr__(frame, "arm", hash_of_other)
+    await world.record(frames)
+    world.now += 6
+    move = await Promotion().step(other, world.context())
+    assert move is not None
+    assert move.event is None
+    ours, theirs = move.measured["units"]
+    assert ours > 350
+    assert 30 < theirs < 120
+    assert abs(move.measured["estimates"]["reward"]) < 0.9
