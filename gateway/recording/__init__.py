@@ -1,5 +1,6 @@
 """The spool: frame format, writer, reader. The evolver reads recordings only through it."""
 
+from gateway.recording.chain import Head
 from gateway.recording.conversations import conversations, join
 from gateway.recording.errors import SpoolError
 from gateway.recording.folder import recover
@@ -14,6 +15,7 @@ from gateway.recording.writer import SpoolWriter
 __all__ = [
     "Damage",
     "GroupCommit",
+    "Head",
     "IdSource",
     "Position",
     "Redactor",

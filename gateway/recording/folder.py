@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from gateway.recording.errors import SpoolError
-from gateway.recording.segments import SegmentReader, segment_path, segments
+from gateway.recording.segments import SegmentReader, plain_path, segment_path, segments
 
 
 def recover(directory: Path) -> int:
@@ -17,7 +17,7 @@ def recover(directory: Path) -> int:
         SpoolError: the segment can't be read or cut.
     """
     known = segments(directory)
-    if not known:
+    if not known or not plain_path(directory, known[-1]).exists():
         return 0
     reader = SegmentReader(directory, known[-1]).skip_to_end()
     torn = reader.left()

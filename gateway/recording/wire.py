@@ -11,6 +11,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 HEADER = Struct("<II")
+_LINK = b'{"t":"chain"'
 MAX_PAYLOAD = 1 << 28  # a body may have 32 MiB by default, and a frame holds one with room to spare
 
 
@@ -32,6 +33,11 @@ def header(payload: bytes) -> bytes:
     if not 0 < len(payload) <= MAX_PAYLOAD:
         raise ValueError(f"a payload has 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
     return HEADER.pack(len(payload), crc32(payload))
+
+
+def is_link(payload: bytes) -> bool:
+    """Whether the frame is a link of the hash chain rather than a record."""
+    return payload.startswith(_LINK)
 
 
 def scan(data: bytes) -> Scan:

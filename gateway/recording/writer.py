@@ -4,15 +4,18 @@
 2. A failed flush leaves the file as it was and the frames in memory; the next flush tries them again, in order.
 3. After a failed flush at most `keep_bytes` stay in memory; newer frames are dropped and counted in `lost`.
 4. One process writes a folder at a time, guarded by a lock that dies with the process.
+5. Links of the hash chain (chain.py) go out with the batches, in the same write.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.recording.chain import Chain, Head, resume
 from gateway.recording.errors import SpoolError
 from gateway.recording.folder import lock, next_segment, recover, unusable
-from gateway.recording.segments import Position, segment_path
+from gateway.recording.segments import Position, plain_path
 from gateway.recording.wire import HEADER, header
 
 KEEP_BYTES = 64 << 20
@@ -35,17 +38,20 @@ class SpoolWriter:
         write: Callable[[int, bytes], int] = os.write,
     ) -> None:
         self.lost = 0  # frames that were dropped: too many behind a failing disk, or not fit for a frame
+        self.written = 0  # frames, since the start
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._keep_bytes = keep_bytes
         self._write = write
         self._chunks: list[bytes] = []
         self._waiting = 0  # bytes in `_chunks`
+        self._frames = 0  # frames in `_chunks`
         self._failing = False
         self._descriptor: int | None = None
         self._lock = lock(directory)
         try:
             recover(directory)
+            self._chain = Chain(os.urandom(8).hex(), resume(directory))
             self._open(next_segment(directory))
         except OSError as error:
             os.close(self._lock)
@@ -58,6 +64,11 @@ class SpoolWriter:
     def position(self) -> Position:
         """The end of what is written."""
         return Position(self._segment, self._offset)
+
+    @property
+    def head(self) -> Head:
+        """The hash chain at `position`, to be anchored elsewhere."""
+        return self._chain.head(self.position)
 
     @property
     def waiting(self) -> int:
@@ -77,6 +88,7 @@ class SpoolWriter:
             return
         self._chunks += (head, payload)
         self._waiting += size
+        self._frames += 1
 
     def flush(self) -> None:
         """Write all that waits with one `write`.
@@ -92,39 +104,58 @@ class SpoolWriter:
             self._put(data)
         except OSError as error:
             self._failing = True
-            where = segment_path(self._directory, self._segment)
+            where = plain_path(self._directory, self._segment)
             raise SpoolError(
                 f"{where}: not recorded ({error.strerror}), {len(data)} bytes wait in memory; free space on its disk"
             ) from error
-        self._chunks.clear()
-        self._waiting = 0
+        self.written += self._frames
+        self._forget()
         self._failing = False
 
     def close(self) -> None:
         """Flush and let go of the folder, whatever comes of the flush.
 
         Raises:
-            SpoolError: the last flush failed, and what waited is gone with this process.
+            SpoolError: the last flush failed; what waited is gone with this process, and counted in `lost`.
         """
         if self._lock < 0:
             return
         try:
             self.flush()
+            self._seal()
         finally:
+            self.lost += self._frames
+            self._forget()
             self._close_segment()
             os.close(self._lock)
             self._lock = -1
 
+    def _forget(self) -> None:
+        self._chunks.clear()
+        self._waiting = self._frames = 0
+
+    def _seal(self) -> None:
+        """End with a link, so that the chain covers everything; without room for it the next start covers the rest."""
+        if self._chain.pending and self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                self._write_batch(self._chain.link(self.position), b"")
+
     def _put(self, data: bytes) -> None:
-        if self._descriptor is None or (self._offset and self._offset + len(data) > self._segment_bytes):
+        link = self._chain.due(self.position)
+        if self._descriptor is None or (self._offset and self._offset + len(link) + len(data) > self._segment_bytes):
             self._open(self._segment + 1)
+            link = self._chain.due(self.position)
+        self._write_batch(link, data)
+
+    def _write_batch(self, link: bytes, data: bytes) -> None:
         assert self._descriptor is not None
         try:
-            _write_all(self._write, self._descriptor, data)
+            _write_all(self._write, self._descriptor, link + data)
         except OSError:
             self._undo()
             raise
-        self._offset += len(data)
+        self._offset += len(link) + len(data)
+        self._chain.wrote(link, data, self.position)
 
     def _undo(self) -> None:
         assert self._descriptor is not None
@@ -134,7 +165,7 @@ class SpoolWriter:
             self._close_segment()  # its torn tail stays: go on in a new segment, readers skip the tail
 
     def _open(self, segment: int) -> None:
-        descriptor = os.open(segment_path(self._directory, segment), _FLAGS, 0o600)
+        descriptor = os.open(plain_path(self._directory, segment), _FLAGS, 0o600)
         self._close_segment()
         self._descriptor, self._segment, self._offset = descriptor, segment, 0
 

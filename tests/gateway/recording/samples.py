@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from gateway.recording import Position, SpoolWriter, read_frames
+from gateway.recording.segments import SegmentReader
 from gateway.recording.wire import header
 
 SEGMENT = 1 << 20
@@ -28,6 +29,17 @@ def write(directory: Path, *numbers: int, segment_bytes: int = SEGMENT) -> None:
         writer.append(numbered(number))
         writer.flush()
     writer.close()
+
+
+def lay(directory: Path, *numbers: int, number: int = 1) -> Path:
+    """A segment of these frames only, without links, as spools were before there was a chain."""
+    segment(directory, number).write_bytes(b"".join(frame(numbered(n)) for n in numbers))
+    return segment(directory, number)
+
+
+def link_size(directory: Path, number: int = 1) -> int:
+    """Bytes of the link with which a segment begins."""
+    return next(iter(SegmentReader(directory, number, links=True)))[0].offset
 
 
 def numbers(directory: Path, start: Position | None = None) -> list[int]:

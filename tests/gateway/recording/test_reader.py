@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.recording import Damage, Position, SpoolError, SpoolWriter, read_frames, tail, writers
 from gateway.recording.segments import SegmentReader
-from tests.gateway.recording.samples import SEGMENT, frame, numbered, numbers, segment, write
+from tests.gateway.recording.samples import SEGMENT, frame, lay, numbered, numbers, segment, write
 
 SIZE = len(frame(numbered(0)))
 
@@ -66,15 +66,13 @@ def test_half_a_frame_is_not_yet(tmp_path_factory: pytest.TempPathFactory, visib
 
 
 def test_nothing_behind_a_broken_frame_of_the_last_segment(tmp_path: Path) -> None:
-    write(tmp_path, 0, 1, 2)
-    _flip(segment(tmp_path), SIZE + 9)
+    _flip(lay(tmp_path, 0, 1, 2), SIZE + 9)
     assert numbers(tmp_path) == [0]
 
 
 def test_damage_in_an_earlier_segment_is_reported_and_stepped_over(tmp_path: Path) -> None:
-    write(tmp_path, 0, 1, 2)
-    write(tmp_path, 3)
-    _flip(segment(tmp_path), SIZE + 9)
+    _flip(lay(tmp_path, 0, 1, 2), SIZE + 9)
+    lay(tmp_path, 3, number=2)
     damages: list[Damage] = []
     read = [payload["n"] for _, payload in read_frames(tmp_path, on_damage=damages.append)]
     assert read == [0, 3]
@@ -96,14 +94,15 @@ def test_a_tail_completed_just_before_the_rotation_is_read(tmp_path: Path) -> No
 
 
 def test_a_retired_segment_is_not_missed(tmp_path: Path) -> None:
-    write(tmp_path, *range(6), segment_bytes=SIZE * 2)
+    for number in (1, 2, 3):
+        lay(tmp_path, 2 * number - 2, 2 * number - 1, number=number)
     position = next(read_frames(tmp_path))[0]
     segment(tmp_path, 1).unlink()
     assert numbers(tmp_path, position) == [2, 3, 4, 5]
 
 
 def test_a_position_behind_a_cut_tail_goes_on_in_the_next_segment(tmp_path: Path) -> None:
-    write(tmp_path, 0, 1)
+    lay(tmp_path, 0, 1)
     behind = list(read_frames(tmp_path))[-1][0]
     os.truncate(segment(tmp_path), SIZE)
     write(tmp_path, 2)
@@ -129,7 +128,7 @@ def test_frames_larger_than_a_chunk(tmp_path: Path, chunk_bytes: int) -> None:
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     write(tmp_path, 0)
-    for name in ("notes.txt", "x.spool", "00000002.spool.zst"):
+    for name in ("notes.txt", "x.spool", "00000002.spool.zst.tmp", "retired.jsonl", "consumed.json"):
         (tmp_path / name).write_bytes(b"?")
     assert numbers(tmp_path) == [0]
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.recording import Position, SpoolError, SpoolWriter, recover
+from gateway.recording import Position, SpoolError, SpoolWriter, read_frames, recover
 from gateway.recording.wire import MAX_PAYLOAD
-from tests.gateway.recording.samples import SEGMENT, frame, numbered, numbers, segment, write
+from tests.gateway.recording.samples import SEGMENT, frame, lay, link_size, numbered, numbers, segment, write
 
 
 class FailingDisk:
@@ -51,14 +52,20 @@ def test_position_is_the_end_of_what_is_written(tmp_path: Path) -> None:
     writer.append(b"abc")
     assert (writer.position, writer.waiting) == (Position(1, 0), 11)
     writer.flush()
-    assert (writer.position, writer.waiting) == (Position(1, 11), 0)
+    assert (writer.position, writer.waiting) == (Position(1, link_size(tmp_path) + 11), 0)
+    assert segment(tmp_path).stat().st_size == writer.position.offset
     writer.close()
 
 
 def test_segments_rotate_before_they_exceed_their_size(tmp_path: Path) -> None:
-    write(tmp_path, *range(10), segment_bytes=len(frame(numbered(0))) * 3)
-    sizes = [path.stat().st_size for path in sorted(tmp_path.iterdir())]
-    assert [size // len(frame(numbered(0))) for size in sizes] == [3, 3, 3, 1]
+    writer = SpoolWriter(tmp_path, segment_bytes=1000)
+    for number in range(10):
+        writer.append(numbered(number, pad="x" * 200))
+        writer.flush()
+    writer.close()
+    held = Counter(position.segment for position, _ in read_frames(tmp_path))
+    assert held == {1: 3, 2: 3, 3: 3, 4: 1}
+    assert all(path.stat().st_size <= 1000 for path in tmp_path.iterdir())
     assert numbers(tmp_path) == list(range(10))
 
 
@@ -89,19 +96,19 @@ def test_recordings_are_private(tmp_path: Path) -> None:
 @given(st.integers(0, 80))
 def test_a_restart_cuts_a_torn_tail(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     directory = tmp_path_factory.mktemp("torn")
-    write(directory, 0, 1, 2, 3, 4)
-    whole = segment(directory).read_bytes()
-    size = max(0, len(whole) - cut)
-    os.truncate(segment(directory), size)
-    whole_size = size - size % len(frame(numbered(0)))
+    size = len(frame(numbered(0)))
+    whole = lay(directory, 0, 1, 2, 3, 4).read_bytes()
+    kept = max(0, len(whole) - cut)
+    os.truncate(segment(directory), kept)
+    whole_size = kept - kept % size
     write(directory, 5)
     assert segment(directory).read_bytes()[:whole_size] == whole[:whole_size]
     assert segment(directory).stat().st_size == whole_size or not whole_size
-    assert numbers(directory) == [*range(size // len(frame(numbered(0)))), 5]
+    assert numbers(directory) == [*range(kept // size), 5]
 
 
 def test_recover_says_what_it_cut(tmp_path: Path) -> None:
-    write(tmp_path, 0, 1)
+    lay(tmp_path, 0, 1)
     os.truncate(segment(tmp_path), len(frame(numbered(0))) + 5)
     assert [recover(tmp_path), recover(tmp_path)] == [5, 0]
     assert numbers(tmp_path) == [0]
@@ -169,7 +176,7 @@ def test_a_tail_that_can_not_be_cut_is_left_behind(tmp_path: Path, monkeypatch: 
     writer.flush()
     assert writer.position.segment == 2
     writer.close()
-    assert segment(tmp_path).stat().st_size == len(frame(numbered(0))) + 12
+    assert segment(tmp_path).stat().st_size == link_size(tmp_path) + len(frame(numbered(0))) + 12
     assert numbers(tmp_path) == [0, 1, 2]
 
 
