@@ -61,6 +61,19 @@ def test_an_arm_that_is_not_served_has_no_say() -> None:
     assert set(watch.state().evidence) == {"production"}
 
 
+def test_many_failures_from_the_first_unit_on_are_no_rise() -> None:
+    for seed in range(40):
+        watch, rng = ProviderWatch(), Random(seed)
+        assert serve(watch, rng, {"production": 0.12}, units=5_000) is None
+        assert serve(watch, rng, {"production": 0.12, "candidate": 0.3}, units=5_000, now=600.0) is None
+
+
+def test_a_new_arm_does_not_hide_an_outage() -> None:
+    watch, rng = ProviderWatch(), Random(77)
+    serve(watch, rng, {"production": 0.02}, units=2000)
+    assert serve(watch, rng, {"production": 0.9, "new": 0.9}, units=200, now=200.0) is not None
+
+
 def test_a_baseline_that_is_high_is_not_an_outage() -> None:
     watch, rng = ProviderWatch(), Random(76)
     for rate in (0.05, 0.1, 0.15, 0.2):  # rises slowly
