@@ -41,8 +41,12 @@ class Result:
 
 
 async def analyse(policy: str, context: Context) -> tuple[list[Example], list[Finding]]:
-    """Look for findings in the newest requests and store them."""
-    examples = await context.store.examples(policy, limit=EXAMPLES)
+    """Look for findings in the newest requests that the present production served, and store them.
+
+    What a challenger or an older version got wrong is not production's to mend.
+    """
+    base, _ = await production_of(context.registry, policy)
+    examples = await context.store.examples(policy, arm=base.genome.content_hash, limit=EXAMPLES)
     rng = np.random.default_rng(context.rng.getrandbits(64))
     findings = await asyncio.to_thread(analyze, examples, policy=policy, now=context.now, rng=rng)
     await context.registry.add_findings(findings)

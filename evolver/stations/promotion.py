@@ -85,12 +85,11 @@ class Promotion:
                 trial.test.add(**values)
 
     async def _decide(self, candidate: Candidate, trial: Trial, policy: Policy, context: Context) -> Move | None:
-        if candidate.id in context.suspects:
-            return wait(candidate, "suspected of harm: promotion rests until the evidence clears it")
         needed = await self._threshold(trial.experiment, policy, context)
         measured = measure(trial, needed, context.now)
         proven = trial.experiment.ordinal > 0 and trial.test.e_value >= needed
-        if proven or candidate.stations.get("promotion", {}).get("proven"):
+        suspected = candidate.id in context.suspects
+        if not suspected and (proven or candidate.stations.get("promotion", {}).get("proven")):
             return await self._promote(candidate, measured, policy, context)
         if trial.test.intervals(policy.breaker.alpha)["reward"].high < 0.0:
             await self._harmful(candidate, trial, measured, context)
@@ -101,7 +100,8 @@ class Promotion:
         if context.now - trial.stored_at < STORE_EVERY_S:
             return None
         trial.stored_at = context.now
-        return Move(None, f"e-value {trial.test.e_value:.3g} of the {needed:.0f} needed", "promotion", measured)
+        doubt = "; suspected of harm: promotion rests until the evidence clears it" if suspected else ""
+        return Move(None, f"e-value {trial.test.e_value:.3g} of the {needed:.0f} needed{doubt}", "promotion", measured)
 
     async def _threshold(self, experiment: Experiment, policy: Policy, context: Context) -> float:
         if experiment.ordinal == 0:  # an operator's override is in no stream and is not promoted by itself

@@ -71,9 +71,11 @@ class Progress:
     unknown: int
 
 
-def examples(db: sqlite3.Connection, spool: Path, *, policy: str, since: float, limit: int) -> list[Example]:
-    """The newest requests with an outcome and a recorded body, newest first."""
-    parameters = {"policy": policy, "since": since, "limit": limit}
+def examples(
+    db: sqlite3.Connection, spool: Path, *, policy: str, arm: str | None, since: float, limit: int
+) -> list[Example]:
+    """The newest requests with an outcome and a recorded body, newest first; those of one arm where one is named."""
+    parameters = {"policy": policy, "arm": arm, "since": since, "limit": limit}
     found = (_example(row, spool) for row in db.execute(queries("reads")["examples"], parameters))
     return [example for example in found if example is not None]
 

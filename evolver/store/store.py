@@ -68,9 +68,11 @@ class Store:
         """Read what is new in the spool; the number of frames."""
         return await self._ask(ingest, self._spool)
 
-    async def examples(self, policy: str, *, since: float = 0.0, limit: int = 2_000) -> list[Example]:
-        """The newest recorded requests, newest first."""
-        return await self._ask(reads.examples, self._spool, policy=policy, since=since, limit=limit)
+    async def examples(
+        self, policy: str, *, arm: str | None = None, since: float = 0.0, limit: int = 2_000
+    ) -> list[Example]:
+        """The newest recorded requests, newest first; only those that the arm of that content hash served."""
+        return await self._ask(reads.examples, self._spool, policy=policy, arm=arm, since=since, limit=limit)
 
     async def units(
         self, policy: str, *, deadline_s: float, until: float, after: tuple[float, str], limit: int = 2_000

@@ -12,13 +12,15 @@ SCHEMA = {
 }
 
 
-async def failing_traffic(world: World, count: int = 120) -> None:
-    """Extraction answers are no JSON half of the time, arithmetic goes well."""
+async def failing_traffic(world: World, count: int = 120, *, arm: str | None = None) -> None:
+    """Extraction answers are no JSON half of the time, arithmetic goes well; served by production, or by `arm`."""
+    arm = arm or world.production.genome.content_hash
     frames: list[object] = []
     for number in range(count):
         at = world.now - 1_000 + number
         if number % 2:
-            frames += exchange(number, at=at, text=f"What is {number} plus {number % 7}?", answer=str(number))
+            text = f"What is {number} plus {number % 7}?"
+            frames += exchange(number, at=at, text=text, answer=str(number), arm=arm)
             continue
         bad = number % 4 == 0
         frames += exchange(
@@ -28,6 +30,7 @@ async def failing_traffic(world: World, count: int = 120) -> None:
             answer="The city is Berlin" if bad else '{"city": "Berlin"}',
             failure="invalid_output" if bad else None,
             extra={"response_format": SCHEMA},
+            arm=arm,
         )
         if bad:
             frames.append(signal(number, "correction", at=at + 1))
@@ -50,6 +53,13 @@ async def test_findings_become_candidates(served: World) -> None:
         assert candidate.genome.changed_layers(served.production.genome) == (candidate.layer,)
         assert candidate.state == "proposed"
     assert {finding.policy for finding in await served.registry.findings(POLICY)} == {POLICY}
+
+
+async def test_what_a_challenger_gets_wrong_is_no_finding(world: World) -> None:
+    world.configure(make_settings("https://api.example.com/v1"))
+    await failing_traffic(world, arm="challenger")
+    result = await cycle.run(POLICY, world.context())
+    assert (result.examples, result.findings) == (0, 0)
 
 
 async def test_without_a_provider_the_proposals_stand_in_the_proposers_order(world: World) -> None:

@@ -9,7 +9,7 @@ SELECT a.id, a.at, a.policy, a.unit, a.turn, a.arm, a.version, a.intent, a.strea
     EXISTS (SELECT 1 FROM marks m WHERE m.id = a.id AND m.kind = 'correction') AS corrected,
     EXISTS (SELECT 1 FROM marks m WHERE m.id = a.id AND m.kind = 'retry') AS retried
 FROM assignments a JOIN outcomes o ON o.id = a.id
-WHERE a.policy = :policy AND a.at >= :since AND a.has_body
+WHERE a.policy = :policy AND a.at >= :since AND a.has_body AND (:arm IS NULL OR a.arm = :arm)
 ORDER BY a.at DESC LIMIT :limit;
 
 -- name: units

@@ -253,6 +253,15 @@ async def test_a_suspect_is_not_promoted(world: World) -> None:
     assert "suspected" in move.reason
 
 
+async def test_a_suspect_still_ends_at_the_horizon(world: World) -> None:
+    candidate = await canary(world, promotion={"horizon_s": 60.0})
+    await world.record(await units(world, candidate, 50, ours=0.1, theirs=0.1))
+    world.now += 60
+    move = await Promotion().step(candidate, world.context(suspects=frozenset({candidate.id})))
+    assert move is not None
+    assert move.event == "expire"
+
+
 async def test_an_override_is_in_no_stream_and_never_promoted_by_itself(world: World) -> None:
     world.configure(make_settings(policy=FAST))
     candidate = await world.candidate("gated")
