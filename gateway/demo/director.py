@@ -11,6 +11,7 @@ import orjson
 
 from gateway.sandbox.rules import HARMFUL_RULE
 from policies.errors import ConflictError
+from policies.lifecycle import State
 from policies.registry.operations import production_of, start_canary
 from policies.registry.port import Registry
 from policies.registry.values import Candidate, Holdback, Note, Version
@@ -36,6 +37,12 @@ async def harm(registry: Registry, home: Path) -> Candidate:
             reason = "operator's override: the demo waves a harmful candidate through"
             started, _ = await start_canary(registry, harmful, who=WHO, reason=reason, counted=False, now=time.time())
             return started
+
+
+async def end_of(registry: Registry, candidate: Candidate) -> State:
+    """The state in which a candidate ends."""
+    await _until(registry, lambda live: all(other.id != candidate.id for other in live))
+    return (await registry.candidate(candidate.id)).state
 
 
 def _write_prompt(folder: Path, version: Version) -> None:

@@ -13,7 +13,7 @@ import click
 import orjson
 
 from gateway.cli.supervisor import Supervisor
-from gateway.demo.director import compare_with_first, harm
+from gateway.demo.director import compare_with_first, end_of, harm
 from gateway.demo.report import Received, report
 from gateway.demo.screen import show
 from gateway.demo.tally import Tally
@@ -22,9 +22,9 @@ from policies.registry.port import Registry
 from policies.registry.values import Holdback
 
 RATE = 65.0  # conversations a second
-HARM_AT = 0.3  # share of the demo's time after which the harmful candidate is waved through
+HARM_AT = 0.4  # share of the demo's time after which the harmful candidate is waved through
 CLOSING = 45.0 / 300.0  # share of the demo's time that compares v1.0 with the final version
-ENDLESS_HARM_AT_S = 90.0
+ENDLESS_HARM_AT_S = 120.0
 QUESTIONS = Path(__file__).parents[3] / "shared" / "data" / "routing_outcomes.csv"
 
 T = TypeVar("T")
@@ -103,9 +103,14 @@ async def _acts(stage: Stage, seconds: float | None) -> None:
 
 
 async def _harm(stage: Stage) -> None:
-    stage.act = "an operator waves a harmful candidate straight to canary"
-    candidate = await harm(stage.registry, stage.home)
-    stage.act = f"harmful candidate {candidate.id[:8]} is {candidate.state}; the breaker watches it"
+    """Until one was rolled back: a canary whose production changes meanwhile ends without a verdict."""
+    state = ""
+    while state != "rolled_back":
+        stage.act = "an operator waves a harmful candidate straight to canary"
+        candidate = await harm(stage.registry, stage.home)
+        stage.act = f"the breaker watches harmful candidate {candidate.id[:8]}"
+        state = await end_of(stage.registry, candidate)
+        stage.act = f"harmful candidate {candidate.id[:8]} is {state.replace('_', ' ')}; improvement goes on"
 
 
 async def _stopped(stage: Stage, after_s: float | None) -> bool:

@@ -62,12 +62,9 @@ class DataPlane:
 
     def _covered(self, epoch: Epoch, path: bytes, request: Request, reply: Reply) -> bool:
         """Whether a policy takes the request; then it is on its way."""
-        try:
-            body = orjson.loads(request.body)
-        except orjson.JSONDecodeError:
+        body = _json_object(request.body)
+        if body is None:
             return False  # the provider is the one to refuse it
-        if not isinstance(body, dict):
-            return False
         model = body.get("model")
         model = model if isinstance(model, str) else ""
         chosen = request.get(b"x-evogate-policy")
@@ -76,6 +73,9 @@ class DataPlane:
         except ClientError as error:
             self._refuse(reply, 400, "unknown_policy", str(error), param="x-evogate-policy")
             return True
+        except Exception as error:  # noqa: BLE001
+            self._core.fall_open.count("assignment", error)
+            return False
         if name is None:
             return False
         try:
@@ -126,3 +126,11 @@ class DataPlane:
         self._core.metrics.error(reason)
         body = answers.refusal(message, reason, status=status, param=param)
         reply.send(status, answers.made_here(reason, self._core.new_id()), body)
+
+
+def _json_object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None

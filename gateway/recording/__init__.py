@@ -1,6 +1,7 @@
 """The spool: frame format, writer, reader. The evolver reads recordings only through it."""
 
 from gateway.recording.chain import Head
+from gateway.recording.consumed import read_consumed, write_consumed
 from gateway.recording.conversations import conversations, join
 from gateway.recording.errors import SpoolError
 from gateway.recording.folder import recover
@@ -10,24 +11,33 @@ from gateway.recording.lookup import find
 from gateway.recording.reader import Damage, every, read_frames, tail, writers
 from gateway.recording.redact import Redactor
 from gateway.recording.segments import Position
+from gateway.recording.upkeep import Keep, Upkeep
+from gateway.recording.verify import ChainReport, Flaw, verify_chain
 from gateway.recording.writer import SpoolWriter
 
 __all__ = [
+    "ChainReport",
     "Damage",
+    "Flaw",
     "GroupCommit",
     "Head",
     "IdSource",
+    "Keep",
     "Position",
     "Redactor",
     "SpoolError",
     "SpoolWriter",
+    "Upkeep",
     "conversations",
     "every",
     "find",
     "id_time",
     "join",
+    "read_consumed",
     "read_frames",
     "recover",
     "tail",
+    "verify_chain",
+    "write_consumed",
     "writers",
 ]

@@ -72,27 +72,29 @@ class Chain:
     def wrote(self, link: bytes, batch: bytes, end: Position) -> None:
         """A batch is written, and the link before it where that is not empty."""
         if link:
-            self._running.begin()
+            self._running.begin(Position(end.segment, end.offset - len(link) - len(batch)))
             self._running.add(link)
             self._since = 0
         self._running.add(batch)
         self._running.end = end
         self._since += len(batch)
 
-    def head(self, at: Position) -> Head:
+    @property
+    def head(self) -> Head:
         """The chain up to now."""
-        return Head(self._boot, *at, self._running.hexdigest())
+        return Head(self._boot, *self._running.end, self._running.hexdigest())
 
 
 class Running:
     """The hash since the last link, and where it has come to."""
 
-    def __init__(self, end: Position) -> None:
-        self.end = end
-        self.begin()
+    def __init__(self, start: Position) -> None:
+        self.end = start
+        self.begin(start)
 
-    def begin(self) -> None:
-        """Here stands a link."""
+    def begin(self, at: Position) -> None:
+        """At this place stands a link."""
+        self.began = at
         self._hash = hashlib.blake2b(digest_size=_DIGEST_BYTES)
 
     def add(self, data: bytes) -> None:
@@ -101,9 +103,10 @@ class Running:
 
     def frame(self, position: Position, payload: bytes) -> None:
         """Take a frame that ends at `position`."""
+        head = header(payload)
         if is_link(payload):
-            self.begin()
-        self.add(header(payload))
+            self.begin(Position(position.segment, position.offset - len(head) - len(payload)))
+        self.add(head)
         self.add(payload)
         self.end = position
 

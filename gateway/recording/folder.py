@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from gateway.recording.errors import SpoolError
+from gateway.recording.retired import read_retired
 from gateway.recording.segments import SegmentReader, plain_path, segment_path, segments
 
 
@@ -56,8 +57,9 @@ def unusable(directory: Path, error: OSError) -> SpoolError:
 
 
 def next_segment(directory: Path) -> int:
-    """A fresh number, or the last one where that segment is still empty."""
+    """A number that none had before, or the last one where that segment is still empty."""
     known = segments(directory)
+    fresh = max((row.segment for row in read_retired(directory).rows), default=0) + 1
     if not known:
-        return 1
-    return known[-1] + bool(segment_path(directory, known[-1]).stat().st_size)
+        return fresh
+    return max(fresh, known[-1] + bool(segment_path(directory, known[-1]).stat().st_size))

@@ -67,8 +67,8 @@ class SpoolWriter:
 
     @property
     def head(self) -> Head:
-        """The hash chain at `position`, to be anchored elsewhere."""
-        return self._chain.head(self.position)
+        """The hash chain up to what is written, to be anchored elsewhere."""
+        return self._chain.head
 
     @property
     def waiting(self) -> int:

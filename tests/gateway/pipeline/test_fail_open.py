@@ -64,6 +64,13 @@ async def test_the_client_gets_its_answer(
     assert gateway.frames("outcome")[0]["failure"] == failure
 
 
+async def test_a_broken_match_relays_the_bytes(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(gateway.core.epoch.matcher), "find", broken)
+    status, _, _ = await gateway.ask(model="sandbox-medium")
+    assert status == 200
+    assert gateway.core.fall_open.counts["assignment"] == 1
+
+
 async def test_the_registry_may_be_gone(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway.worker._registry, "put_totals", broken)
     assert (await gateway.ask())[0] == 200
