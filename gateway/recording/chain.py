@@ -21,7 +21,7 @@ from gateway.recording.segments import Position, SegmentReader, segments
 from gateway.recording.wire import header, is_link
 
 VERSION = 1
-LINK_BYTES = 16 << 10
+LINK_BYTES = 64 << 10
 _DIGEST_BYTES = 32
 _FIRST_BYTES = 512  # holds a link
 

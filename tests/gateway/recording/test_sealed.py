@@ -150,32 +150,33 @@ def test_every_truncation_leaves_the_blocks_before_it(tmp_path: Path) -> None:
     plain = plain_path(tmp_path, 1).read_bytes()
     path = seal(tmp_path)
     whole = path.read_bytes()
-    for size in range(len(whole)):
-        path.write_bytes(whole[:size])
+    for size in reversed(range(len(whole))):
+        os.truncate(path, size)
         with sealed.SealedFile(path) as file:
             read = file.read(1 << 20, 0)
             assert plain.startswith(read)
             assert len(read) % BLOCK == 0 or read == plain
             assert file.size() >= len(read)
+    path.write_bytes(whole)
     assert numbers(tmp_path) == list(range(60))
 
 
 def test_every_bit_flip_leaves_the_blocks_before_it(tmp_path: Path) -> None:
-    recorded(tmp_path, 25)
+    recorded(tmp_path, 12)
     plain = plain_path(tmp_path, 1).read_bytes()
     path = seal(tmp_path)
     whole = path.read_bytes()
     with sealed.SealedFile(path) as file:
         starts = file._starts
-    for place in range(len(whole) * 8):
-        flipped = bytearray(whole)
-        flipped[place // 8] ^= 1 << place % 8
-        path.write_bytes(flipped)
-        before = sum(end <= place // 8 for end in starts[1:]) * BLOCK
-        with sealed.SealedFile(path) as file:
-            read = file.read(1 << 20, 0)
-        assert plain.startswith(read)
-        assert len(read) >= min(before, len(plain))
+    with path.open("r+b", buffering=0) as disk:
+        for place in range(len(whole) * 8):
+            byte, bit = divmod(place, 8)
+            os.pwrite(disk.fileno(), bytes([whole[byte] ^ 1 << bit]), byte)
+            with sealed.SealedFile(path) as file:
+                read = file.read(1 << 20, 0)
+            os.pwrite(disk.fileno(), whole[byte : byte + 1], byte)
+            assert plain.startswith(read)
+            assert len(read) >= min(sum(end <= byte for end in starts[1:]) * BLOCK, len(plain))
 
 
 def test_damage_in_a_sealed_segment_is_reported_and_stepped_over(tmp_path: Path) -> None:
