@@ -134,7 +134,8 @@ class ExperimentEvidence:
     def _alone(self, threshold: float) -> View:
         totals = {name: lane.ledger.total() for name, lane in self._lanes.items()}
         windows = {name: lane.ledger.window(self._now) for name, lane in self._lanes.items()}
-        return View("alone", threshold, totals, windows)
+        stakes = {name: lane.ledger.starts.stakes() for name, lane in self._lanes.items()}
+        return View("alone", threshold, totals, windows, stakes)
 
     def _fleet(self, peers: Sequence[Rows]) -> View:
         return fleet(
@@ -150,13 +151,14 @@ class ExperimentEvidence:
         """This writer's sums by bucket of assignment time (its start, whole seconds), JSON-able.
 
         Every row is monotone: publishing it again replaces it. Row `FOLDED` (-1) holds the sums of all buckets up to
-        its `through` (whose own rows no longer count) and each channel's watermark; it is always there. With `since`
-        only buckets that can have changed after that `watermark` are given.
+        its `through` (whose own rows no longer count), each channel's watermark and its starts; it is always there.
+        With `since` only buckets that can have changed after that `watermark` are given.
         """
-        rows: dict[int, dict[str, Any]] = {FOLDED: {"through": {}, "watermark": {}}}
+        rows: dict[int, dict[str, Any]] = {FOLDED: {"through": {}, "watermark": {}, "starts": {}}}
         for name, lane in self._lanes.items():
             rows[FOLDED][name] = lane.ledger.folded.to_dict()
             rows[FOLDED]["through"][name] = lane.ledger.through
+            rows[FOLDED]["starts"][name] = lane.ledger.starts.to_dict()
             rows[FOLDED]["watermark"][name] = lane.settlement.watermark(self._now)
             for bucket, wealth in lane.ledger.since(since):
                 rows.setdefault(bucket, {})[name] = wealth.to_dict()

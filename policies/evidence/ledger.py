@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from policies.evidence.noharm import Counts, Wealth
+from policies.evidence.starts import Starts
 
 BUCKET_S = 5
 FOLDED = -1  # the key of the folded sum
@@ -17,7 +18,9 @@ FOLDED = -1  # the key of the folded sum
 class Ledger:
     """One channel's own sums. `window_s` is the span of the literal rule, `keep_s` the age at which buckets fold."""
 
-    __slots__ = ("_closed", "_keep_s", "_open", "_recent", "_window", "_window_s", "buckets", "folded", "through")
+    __slots__ = (
+        "_closed", "_keep_s", "_open", "_recent", "_window", "_window_s", "buckets", "folded", "starts", "through",
+    )  # fmt: skip
 
     def __init__(self, *, window_s: float, keep_s: float) -> None:
         self._window_s = window_s
@@ -25,6 +28,7 @@ class Ledger:
         self.buckets: dict[int, Wealth] = {}  # by start, oldest first
         self.folded = Wealth()
         self.through = FOLDED  # the last bucket that was folded
+        self.starts = Starts()
         self._open = FOLDED
         self._closed = Wealth()  # every bucket but the open one, folded ones included
         self._window: deque[int] = deque()  # closed buckets within the window, oldest first
@@ -67,6 +71,7 @@ class Ledger:
             self._closed.merge(closed)
             self._recent.shift(closed.counts)
             self._window.append(self._open)
+        self.starts.turn(bucket, self._closed.logs)
         self._open = bucket
         self.buckets[bucket] = Wealth()
         self._slide(bucket)

@@ -16,6 +16,7 @@ Sources: Ville 1939; Waudby-Smith and Ramdas, "Estimating means of bounded rando
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, log
 from operator import add
@@ -70,6 +71,20 @@ class Counts:
         return {name: [self.units[arm], self.failures[arm]] for arm, name in enumerate(("production", "challenger"))}
 
 
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """When the capital was staked (see `starts`): by bet the log of what it comes to per unit of the total's wealth.
+
+    `reserve` is capital that is not staked yet.
+    """
+
+    logs: tuple[float, ...]
+    reserve: float
+
+
+ALL_AT_ONCE = Stakes((0.0,) * len(BETS), 0.0)
+
+
 class Wealth:
     """Log-wealth of every bet, and the counts behind it: O(1) state, additive over disjoint sets of units."""
 
@@ -92,10 +107,11 @@ class Wealth:
         self.counts.shift(other.counts)
         self.logs = list(map(add, self.logs, other.logs))
 
-    def e_value(self, rho: Rho) -> float:
+    def e_value(self, rho: Rho, stakes: Stakes = ALL_AT_ONCE) -> float:
         """Wealth against "at most rho times production's failures", averaged over the targets (at most e^690)."""
         first, end = _SPAN[rho]
-        return sum(exp(min(value, _LARGEST_LOG)) for value in self.logs[first:end]) / (end - first)
+        wealths = map(add, self.logs[first:end], stakes.logs[first:end])
+        return stakes.reserve + sum(exp(min(value, _LARGEST_LOG)) for value in wealths) / (end - first)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able sums: the counts by arm, and log-wealths by rho in the order of `TARGETS`."""
