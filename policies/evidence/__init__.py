@@ -1,11 +1,13 @@
 """Evidence: sequential tests whose guarantees hold however often one looks, as pure O(1) reducers.
 
 `ExperimentEvidence` is the breaker (no harm), `PromotionTest` with `threshold` the way into production, `PairedTest`
-the shadow, `ProviderWatch` the outage that is nobody's fault.
+the shadow, `ProviderWatch` the outage that is nobody's fault, `Detector` the eye on a promoted version, `SampleRatio`
+the check on the odds that all of them rest on.
 """
 
 from policies.evidence.breaker import Verdict, detectable_ratio, judge
 from policies.evidence.decision import Decision
+from policies.evidence.detector import Detector, rate_bound
 from policies.evidence.elond import threshold
 from policies.evidence.experiment import CHANNELS, ExperimentEvidence
 from policies.evidence.interval import ConfidenceSequence, Interval
@@ -13,6 +15,7 @@ from policies.evidence.ledger import BUCKET_S, FOLDED
 from policies.evidence.noharm import Wealth
 from policies.evidence.promotion import PromotionTest
 from policies.evidence.provider import ProviderState, ProviderWatch
+from policies.evidence.sample_ratio import SampleRatio
 from policies.evidence.settlement import Settlement
 from policies.evidence.shadow import PairedTest
 from policies.evidence.view import EXCHANGE_S, Rows, View, fleet
@@ -24,6 +27,7 @@ __all__ = [
     "FOLDED",
     "ConfidenceSequence",
     "Decision",
+    "Detector",
     "ExperimentEvidence",
     "Interval",
     "PairedTest",
@@ -31,6 +35,7 @@ __all__ = [
     "ProviderState",
     "ProviderWatch",
     "Rows",
+    "SampleRatio",
     "Settlement",
     "Verdict",
     "View",
@@ -38,5 +43,6 @@ __all__ = [
     "detectable_ratio",
     "fleet",
     "judge",
+    "rate_bound",
     "threshold",
 ]
