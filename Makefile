@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: run test test-all check format load bench lock clean
+.PHONY: run test test-all check format load bench evidence lock clean
 
 run: $(STAMP)
 	$(BIN)/evogate up --demo
@@ -29,6 +29,9 @@ load: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m loadtests.throughput
+
+evidence: $(STAMP)
+	$(BIN)/python -m loadtests.evidence
 
 # Needs `uv`; run it after changing the dependencies in pyproject.toml.
 lock:
