@@ -272,10 +272,19 @@ class Gateway(Section):
 
 
 class Recording(Section):
-    """The spool."""
+    """The spool. `kill_safe` survives the death of the process, `power_safe` that of the machine, too.
 
+    A worker's recordings take at most `retain_bytes`; the oldest go first. Those older than `retain_s` go once the
+    evolver has read them.
+    """
+
+    level: Literal["kill_safe", "power_safe"] = "kill_safe"
     segment_bytes: int = Field(default=67_108_864, ge=4096)
+    compress: bool = True
+    retain_bytes: int | None = Field(default=10_737_418_240, ge=4096)
+    retain_s: Seconds | None = 2_592_000.0
     bodies: bool = True
+    body_sample: Share = 1.0  # of conversations; outcomes are always recorded
     redact: tuple[str, ...] = ()
 
 

@@ -3,6 +3,7 @@
 from gateway.recording.chain import Head
 from gateway.recording.consumed import read_consumed, write_consumed
 from gateway.recording.conversations import conversations, join
+from gateway.recording.durable import DurableCommit
 from gateway.recording.errors import SpoolError
 from gateway.recording.folder import recover
 from gateway.recording.group import GroupCommit
@@ -10,6 +11,7 @@ from gateway.recording.ids import IdSource, id_time
 from gateway.recording.lookup import find
 from gateway.recording.reader import Damage, every, read_frames, tail, writers
 from gateway.recording.redact import Redactor
+from gateway.recording.sampling import keeps_body
 from gateway.recording.segments import Position
 from gateway.recording.upkeep import Keep, Upkeep
 from gateway.recording.verify import ChainReport, Flaw, verify_chain
@@ -18,6 +20,7 @@ from gateway.recording.writer import SpoolWriter
 __all__ = [
     "ChainReport",
     "Damage",
+    "DurableCommit",
     "Flaw",
     "GroupCommit",
     "Head",
@@ -33,6 +36,7 @@ __all__ = [
     "find",
     "id_time",
     "join",
+    "keeps_body",
     "read_consumed",
     "read_frames",
     "recover",

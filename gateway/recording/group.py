@@ -33,8 +33,11 @@ class GroupCommit:
         self._scheduled = False
         self._retry: asyncio.TimerHandle | None = None
 
-    def append(self, payload: bytes, then: Then | None = None) -> None:
-        """Record one frame in this tick's write; `then` runs when it is written (or can't be)."""
+    def append(self, payload: bytes, then: Then | None = None, *, durable: bool = True) -> None:  # noqa: ARG002
+        """Record one frame in this tick's write; `then` runs when it is written (or can't be).
+
+        `durable` matters to `DurableCommit` only: whether `then` also waits for the disk.
+        """
         self._writer.append(payload)
         if then is not None:
             self._then.append(then)
@@ -53,8 +56,7 @@ class GroupCommit:
         if self._retry is None:
             self._flush()
         callbacks, self._then = self._then, []
-        for then in callbacks:
-            self._run(then)
+        self._run_all(callbacks)
 
     def _flush(self) -> None:
         try:
@@ -72,6 +74,10 @@ class GroupCommit:
     def _again(self) -> None:
         self._retry = None
         self._flush()
+
+    def _run_all(self, callbacks: list[Then]) -> None:
+        for then in callbacks:
+            self._run(then)
 
     def _run(self, then: Then) -> None:
         try:

@@ -4,7 +4,9 @@
 2. A failed flush leaves the file as it was and the frames in memory; the next flush tries them again, in order.
 3. After a failed flush at most `keep_bytes` stay in memory; newer frames are dropped and counted in `lost`.
 4. One process writes a folder at a time, guarded by a lock that dies with the process.
-5. Links of the hash chain (chain.py) go out with the batches, in the same write.
+5. A durable writer remembers which files have data that a machine's death would take; `unsynced` gives the work that
+   secures it, to be done in a thread.
+6. Links of the hash chain (chain.py) go out with the batches, in the same write.
 """
 
 import contextlib
@@ -16,6 +18,7 @@ from gateway.recording.chain import Chain, Head, resume
 from gateway.recording.errors import SpoolError
 from gateway.recording.folder import lock, next_segment, recover, unusable
 from gateway.recording.segments import Position, plain_path
+from gateway.recording.sync import Sync
 from gateway.recording.wire import HEADER, header
 
 KEEP_BYTES = 64 << 20
@@ -36,6 +39,7 @@ class SpoolWriter:
         segment_bytes: int,
         keep_bytes: int = KEEP_BYTES,
         write: Callable[[int, bytes], int] = os.write,
+        durable: bool = False,
     ) -> None:
         self.lost = 0  # frames that were dropped: too many behind a failing disk, or not fit for a frame
         self.written = 0  # frames, since the start
@@ -47,6 +51,9 @@ class SpoolWriter:
         self._waiting = 0  # bytes in `_chunks`
         self._frames = 0  # frames in `_chunks`
         self._failing = False
+        self._durable = durable
+        self._left: list[int] = []  # a durable writer's files before this one, and not synced yet
+        self._begun = False  # a file since the last sync, so that the folder is to be synced, too
         self._descriptor: int | None = None
         self._lock = lock(directory)
         try:
@@ -112,6 +119,22 @@ class SpoolWriter:
         self._forget()
         self._failing = False
 
+    def unsynced(self) -> Sync:
+        """What brings all that is written to the disk; to be called once, in any thread, while the writer goes on.
+
+        Raises:
+            OSError: no descriptors are left.
+        """
+        folder = [os.dup(self._lock)] if self._begun else []
+        present = [os.dup(self._descriptor)] if self._descriptor is not None else []
+        left, self._left, self._begun = self._left, [], False
+        return Sync([*left, *present, *folder])
+
+    def forsake(self, frames: int) -> None:
+        """Count written frames as lost, because a sync failed, and go on in a new segment."""
+        self.lost += frames
+        self._close_segment()
+
     def close(self) -> None:
         """Flush and let go of the folder, whatever comes of the flush.
 
@@ -127,6 +150,8 @@ class SpoolWriter:
             self.lost += self._frames
             self._forget()
             self._close_segment()
+            for descriptor in self._left:
+                os.close(descriptor)
             os.close(self._lock)
             self._lock = -1
 
@@ -168,11 +193,16 @@ class SpoolWriter:
         descriptor = os.open(plain_path(self._directory, segment), _FLAGS, 0o600)
         self._close_segment()
         self._descriptor, self._segment, self._offset = descriptor, segment, 0
+        self._begun = True
 
     def _close_segment(self) -> None:
-        if self._descriptor is not None:
+        if self._descriptor is None:
+            return
+        if self._durable:
+            self._left.append(self._descriptor)
+        else:
             os.close(self._descriptor)
-            self._descriptor = None
+        self._descriptor = None
 
 
 def _write_all(write: Callable[[int, bytes], int], descriptor: int, data: bytes) -> None:
