@@ -162,10 +162,15 @@ def sample(examples: Sequence[Example], rng: Random) -> list[Example]:
 def _ranked(
     base: Genome, proposals: Sequence[Proposal], found: SearchResult | None
 ) -> list[tuple[Genome, Lineage, LayerName]]:
-    """Best first. After a search only what did not do worse than production; without one, the proposers' order."""
+    """Best first. After a search only what did not do worse than production; without one, the proposers' order.
+
+    Replay sees what validators and known answers see. What the proposers expect of an idea counts beside its gain.
+    """
     if found is None:
         return [(proposal.genome, proposal.lineage, proposal.layer) for proposal in proposals]
+    expected = {proposal.genome.content_hash: proposal.score for proposal in proposals}
     better = [one for one in found.ranked if one.gain >= 0.0 and one.genome != base]
+    better.sort(key=lambda one: -(one.gain + expected.get(one.genome.content_hash, 0.0)))
     return [(one.genome, one.lineage, base.changed_layers(one.genome)[0]) for one in better]
 
 

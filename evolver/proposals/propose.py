@@ -7,6 +7,7 @@ import numpy as np
 
 from config.settings import Model
 from evolver.examples import Example
+from evolver.proposals.bundle import bundle
 from evolver.proposals.rank import distinct, score
 from evolver.proposals.recorded import Recorded, recorded_texts
 from evolver.proposals.reflection import Complete, reflect
@@ -39,6 +40,8 @@ async def propose(
 ) -> list[Proposal]:
     """At most five proposals per finding and sixteen in all, best first, each differing from production in one layer.
 
+    Where several findings have a rule, the best of each also stand together in one proposal.
+
     Args:
         production: The genome that the proposals are patches of.
         findings: Any order; the most severe are served first. None at all gives proposals that may save money.
@@ -66,7 +69,9 @@ async def propose(
         served.append(workshop.build(ideas, finding))
     if not findings:
         served.append(workshop.build(savings(production, examples, models), None))
-    return sorted(_in_turn(served), key=lambda proposal: -proposal.score)
+    together = bundle(production, served, recorded, set(tombstones))
+    chosen = [*([together] if together else []), *_in_turn(served)][:TOTAL]
+    return sorted(chosen, key=lambda proposal: -proposal.score)
 
 
 def _behind(finding: Finding, by_id: Mapping[str, Example]) -> tuple[list[Example], list[Example]]:
