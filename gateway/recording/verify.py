@@ -91,6 +91,10 @@ class _Check:
 
     def _segment(self, number: int) -> None:
         link = self._first[number]
+        if self._passed(number):
+            if next(iter(SegmentReader(self._directory, number)), None) is not None:
+                self._flaw("unvouched", number, 0, "a write to it failed, and its writer went on elsewhere")
+            return
         if link is not None and link.segment != number:
             self._flaw("order", number, 0, f"the file holds segment {link.segment:08d}")
             self._running = None
@@ -102,6 +106,12 @@ class _Check:
         else:
             self._junction(number, link)
         self._frames(number, self._end(number))
+
+    def _passed(self, number: int) -> bool:
+        """Whether the chain leads past a segment: its first batch failed, and the file could not be cut."""
+        links = ((n, link) for n, link in self._first.items() if n > number and link is not None)
+        following = next((link for n, link in links if link.segment == n), None)
+        return following is not None and following.after.segment < number
 
     def _without_link(self, number: int) -> None:
         if next(iter(SegmentReader(self._directory, number, links=True)), None) is None:
