@@ -9,9 +9,10 @@ from scipy.stats import binom, mannwhitneyu
 
 from loadtests.evidence import promotions, rivals
 from loadtests.evidence.__main__ import main
-from loadtests.evidence.false_trips import RATES_P0, SHARES, WORLDS, measure
+from loadtests.evidence.false_trips import RATES_P0, SHARES, WORLDS, Cell, measure
 from loadtests.evidence.noharm import crossed, e_values
 from loadtests.evidence.power import early, late
+from loadtests.evidence.report import exceeded, false_trips
 from loadtests.evidence.streams import BLOCK, bernoulli, diurnal, harmed, stream
 from policies.bandit import Posterior, probability_best
 from policies.evidence import ExperimentEvidence, PromotionTest
@@ -189,14 +190,23 @@ def test_crossing_is_ever_having_crossed() -> None:
     assert crossed(e, 0.01).tolist() == [False, True]
 
 
-def test_the_command_prints_tables_and_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--runs", "20", "--cells", "stationary/0.05/0.2", "--parts", "trips", "late"]) == 0
+def test_the_command_prints_every_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--runs", "20", "--streams", "3", "--cells", "stationary/0.05/0.2"]
+    assert main(options) == 0
     printed = capsys.readouterr().out
-    assert "| stationary |" in printed
-    assert "24 h, then 20x" in printed
-    assert main(["--runs", "20", "--cells", "stationary/0.05/0.2", "--parts", "trips", "--json"]) == 0
+    for row in ("stationary", "20x", "24 h, then 20x", "better by 0.10", "EvoGate (e-LOND)"):
+        assert f"| {row} |" in printed
+    assert main([*options, "--json", "--parts", "trips"]) == 0
     (cell,) = json.loads(capsys.readouterr().out)["trips"]
-    assert (cell["world"], cell["runs"]) == ("stationary", 20)
+    assert (cell["world"], cell["p0"], cell["share"], cell["runs"]) == ("stationary", 0.05, "0.2", 20)
+
+
+def test_more_trips_than_chance_allows_fail_the_command() -> None:
+    sound = Cell("stationary", 0.01, "0.2", 1000, {"E 1 %": 21, "E 5 %": 73})
+    assert exceeded([sound]) == []
+    broken = Cell("stationary", 0.01, "0.2", 1000, {"E 1 %": 22, "E 5 %": 74})
+    assert len(exceeded([broken])) == 2
+    assert "**22**" in false_trips([broken])
 
 
 def test_blocks_hold_all_units() -> None:
