@@ -8,7 +8,7 @@ from gateway.recording.errors import SpoolError
 from gateway.recording.folder import recover
 from gateway.recording.group import GroupCommit
 from gateway.recording.ids import IdSource, id_time
-from gateway.recording.lookup import find
+from gateway.recording.lookup import find, frame_at, since
 from gateway.recording.reader import Damage, every, read_frames, tail, writers
 from gateway.recording.redact import Redactor
 from gateway.recording.sampling import keeps_body
@@ -34,12 +34,14 @@ __all__ = [
     "conversations",
     "every",
     "find",
+    "frame_at",
     "id_time",
     "join",
     "keeps_body",
     "read_consumed",
     "read_frames",
     "recover",
+    "since",
     "tail",
     "verify_chain",
     "write_consumed",
