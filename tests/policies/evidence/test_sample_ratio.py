@@ -83,6 +83,24 @@ def test_odds_that_break_late_are_noticed_though_they_were_sound_for_long() -> N
     assert all(unit is not None and unit >= 20_000 for unit in found)
 
 
+def test_every_gambler_keeps_some_capital() -> None:
+    test, _ = run(np.random.default_rng(6), 20_000)
+    assert min(test.shares) > 1e-3
+    assert sum(test.shares) == pytest.approx(1.0)
+
+
+def test_it_fires_at_the_limit_and_stays_fired() -> None:
+    test, odds = SampleRatio(alpha=0.01), {"production": 0.8, "candidate": 0.2}
+    while test.e_value < 100.0:
+        assert not test.fired
+        test.add("candidate", odds)
+    assert test.fired
+    rng = np.random.default_rng(7)
+    while test.e_value >= 50.0:  # the candidate's surplus is made good
+        test.add("candidate" if rng.random() < 0.05 else "production", odds)
+    assert test.fired
+
+
 def test_a_draw_that_was_impossible_is_proof() -> None:
     test = SampleRatio()
     test.add("candidate", {"production": 1.0, "candidate": 0.0})
