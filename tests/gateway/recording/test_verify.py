@@ -1,7 +1,8 @@
 """The hash chain: whatever is done to a spool behind its writer's back is named, and nothing else is."""
 
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.recording import Head, Keep, SpoolError, SpoolWriter, Upkeep, read_frames, verify_chain
+from gateway.recording import Head, Keep, Position, SpoolError, SpoolWriter, Upkeep, read_frames, verify_chain
 from gateway.recording.chain import LINK_BYTES, first_link
 from gateway.recording.segments import SegmentReader, plain_path, segments
 from gateway.recording.wire import header
@@ -239,6 +240,21 @@ def test_compression_and_retirement_leave_the_chain_whole(tmp_path: Path) -> Non
     assert report.anchors == len({head[1:3] for head in heads if head.segment in left})
     recorded(tmp_path, 6)
     assert flaws(tmp_path) == []
+
+
+def test_a_segment_retired_during_the_check_is_no_flaw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded(tmp_path)
+    reads = itertools.count()
+    begin = SegmentReader.__iter__
+
+    def read(reader: SegmentReader) -> Iterator[tuple[Position, bytes]]:
+        if next(reads) == len(segments(tmp_path)):  # the first links are read, the records are not
+            Upkeep(tmp_path, Keep(bytes=0)).tend()
+        return begin(reader)
+
+    monkeypatch.setattr(SegmentReader, "__iter__", read)
+    assert flaws(tmp_path) == []
+    assert len(segments(tmp_path)) == 1
 
 
 def test_a_retirement_that_was_not_on_record_is_named(tmp_path: Path) -> None:
