@@ -164,14 +164,18 @@ def _ranked(
 ) -> list[tuple[Genome, Lineage, LayerName]]:
     """Best first. After a search only what did not do worse than production; without one, the proposers' order.
 
-    Replay sees what validators and known answers see. What the proposers expect of an idea counts beside its gain.
+    Replay sees what validators and known answers see. What the proposers expect of an idea counts beside its gain, and
+    their first choice gets its try even where the race has passed it over, unless it was measured to be worse.
     """
     if found is None:
         return [(proposal.genome, proposal.lineage, proposal.layer) for proposal in proposals]
     expected = {proposal.genome.content_hash: proposal.score for proposal in proposals}
     better = [one for one in found.ranked if one.gain >= 0.0 and one.genome != base]
     better.sort(key=lambda one: -(one.gain + expected.get(one.genome.content_hash, 0.0)))
-    return [(one.genome, one.lineage, base.changed_layers(one.genome)[0]) for one in better]
+    ranked = [(one.genome, one.lineage, base.changed_layers(one.genome)[0]) for one in better]
+    raced = {one.genome.content_hash for one in found.ranked}
+    first = [p for p in proposals[:1] if p.genome.content_hash not in raced]
+    return [*((p.genome, p.lineage, p.layer) for p in first), *ranked]
 
 
 async def _add(

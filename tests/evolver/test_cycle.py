@@ -4,7 +4,10 @@ from random import Random
 
 from evolver import cycle
 from evolver.examples import Example
-from tests.evolver.support import POLICY, World, exchange, make_settings, signal
+from evolver.proposals import Proposal
+from evolver.search.values import Objectives, Ranked, SearchResult
+from policies.genome import Genome, Lineage
+from tests.evolver.support import POLICY, World, exchange, make_settings, signal, with_rule
 
 SCHEMA = {
     "type": "json_schema",
@@ -113,3 +116,22 @@ def test_the_sample_is_half_bad_where_it_can_be() -> None:
     assert sum(one.bad for one in chosen) == cycle.SEARCHED // 2
     few = [example(0, "refusal"), example(1, "rate_limited"), example(2, None)]
     assert {one.id for one in cycle.sample(few, Random(1))} == {"r0", "r2"}
+
+
+def _raced(genome: Genome, gain: float) -> Ranked:
+    return Ranked(genome, Lineage(source="patch"), Objectives(0.5, 1.0, 0.1, 0.5), gain, gain - 0.1, 20)
+
+
+def test_the_proposers_first_choice_is_tried_unless_it_was_measured_to_be_worse(world: World) -> None:
+    base = world.production.genome
+    first, second = (
+        Proposal(with_rule(base, text), "prompt", Lineage(source="patch"), 0.3) for text in ("One.", "Two.")
+    )
+
+    def order(*raced: Ranked) -> list[Genome]:
+        found = SearchResult((_raced(base, 0.0), *raced), (), 10, 0.1, "budget")
+        return [genome for genome, _, _ in cycle._ranked(base, [first, second], found)]
+
+    assert order(_raced(second.genome, 0.1)) == [first.genome, second.genome]
+    assert order(_raced(second.genome, 0.1), _raced(first.genome, -0.01)) == [second.genome]
+    assert order(_raced(first.genome, 0.02), _raced(second.genome, 0.1)) == [second.genome, first.genome]
