@@ -159,6 +159,8 @@ def test_tensorzeros_rule_by_hand() -> None:
     assert not rivals.tensorzero(*table, worse=False)[0]
     assert not rivals.tensorzero(*counts([100], [10], [100], [26]))[0]  # 0.0256 / (2 * 0.00285) = 4.5
     assert not rivals.tensorzero(*counts([100], [0], [9], [9]))[0]  # fewer than ten
+    # 0.0102 / (2 * 0.00107) = 4.77, below ln((1 + ln 1100) / 0.05) = 5.08: the limit grows with all units.
+    assert not rivals.tensorzero(*counts([100], [10], [1000], [201]))[0]
 
 
 def test_p_best_is_that_of_beta_posteriors() -> None:
@@ -179,10 +181,15 @@ def test_mann_whitney_without_a_shift_is_scipys() -> None:
     assert rivals.mann_whitney_high(x, y).tolist() == plain
 
 
-def test_ties_weigh_in_the_spread() -> None:
-    x, y = np.array([[0.0, 0.0, 0.0, 0.25, 0.5, 0.5]]), np.array([[0.0, 0.0, 0.0, 0.0, 0.25, 0.25]])
-    assert not rivals.mann_whitney_high(x, y)[0]
-    assert rivals.mann_whitney_high(np.full((1, 12), 0.5) + np.arange(12) / 100, np.full((1, 12), 0.1))[0]
+def test_ties_weigh_in_the_spread_as_scipys_do() -> None:
+    """Failure rates that are mostly 0: where the median shift is 0 as well, the plain test remains."""
+    rng = np.random.default_rng(15)
+    x, y = (rng.random((400, 24)) < 0.4).astype(float), (rng.random((400, 24)) < 0.1).astype(float)
+    unmoved = x.mean(axis=1) * (1.0 - y.mean(axis=1)) < 0.49
+    x, y = x[unmoved], y[unmoved]
+    found = [mannwhitneyu(a, b, alternative="greater", method="asymptotic").pvalue for a, b in zip(x, y, strict=True)]
+    assert rivals.mann_whitney_high(x, y).tolist() == [bool(p < 0.01) for p in found]
+    assert 30 < sum(p < 0.01 for p in found) < len(found) - 30
 
 
 def test_crossing_is_ever_having_crossed() -> None:
