@@ -2,8 +2,8 @@
 
 Each arm has a CUSUM of its failures against its own baseline (Page 1954; with the limit log c it raises a false alarm
 about once in c outcomes at most). An outage is on where every arm that is being served has passed the limit, and over
-when all are back. While it lasts learning freezes; nothing is rolled back for it. An arm whose usual level is not known yet has no
-say: failures that were there from its first unit on have not risen.
+when all are back. While it lasts learning freezes; nothing is rolled back for it. An arm whose usual level is not known
+yet has no say: failures that were there from its first unit on have not risen.
 """
 
 from collections.abc import Iterable
