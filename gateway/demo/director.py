@@ -23,11 +23,10 @@ HARMFUL_FILE = "p_harmful.json"
 
 
 async def harm(registry: Registry, home: Path) -> Candidate:
-    """Wave a harmful candidate straight to canary, while no other candidate is there; (it, in state `canary`).
+    """Wave a harmful candidate straight from `gated` to canary; the candidate there.
 
     Its rule breaks no validator, so it passes the gates; shadow and judge would have stopped it.
     """
-    await _until(registry, lambda candidates: all(candidate.state != "canary" for candidate in candidates))
     version, _ = await production_of(registry, POLICY)
     _write_prompt(home / "prompt_registry", version)
     while True:
