@@ -1,7 +1,8 @@
 """One covered request from its arrival to its last byte, as a chain of callbacks on the loop.
 
-1. The assignment frame is on disk before the upstream call goes out.
-2. The outcome frame is on disk before the terminator goes out: a whole answer, `[DONE]`, an error's end.
+1. The assignment frame is written before the upstream call goes out.
+2. The outcome frame is on disk before the terminator goes out: a whole answer, `[DONE]`, an error's end. At the level
+   `power_safe` it is synced, and with it the assignment, which no call has to wait for.
 3. Every request that was assigned settles exactly once, hang-ups and cuts included.
 4. No fault of ours costs the client its answer; each is counted, and fails the arm it was assigned to.
 """
@@ -61,7 +62,6 @@ class Exchange:
         self._reply = reply
         self.body = body
         self.model = model
-        self.records = request.get(b"x-evogate-record") != b"off"
         self._call: Call | None = None
         self._recent: Recent | None = None
         self._chunks: list[bytes] = []
@@ -72,6 +72,7 @@ class Exchange:
         self._fell_open = self._ended = False
         reply.on_gone = self._gone
         self.plan = self._choose(view)
+        self.records = request.get(b"x-evogate-record") != b"off" and core.recorder.keeps(self.plan.unit)
         self.rendered = render(epoch, self.plan, body, raw=request.body, model=model, on_fault=self._render_failed)
         self._route = self.rendered.target.route
 
@@ -94,7 +95,7 @@ class Exchange:
                 rendered=self.rendered.payload,
                 memory=self.rendered.memory,
             )
-            self._core.recorder.append(frame, self._send)
+            self._core.recorder.append(frame, self._send, durable=False)
         except Exception as error:  # noqa: BLE001
             self.failed_open("record", error)
             self._send()

@@ -14,35 +14,40 @@ from gateway.pipeline.plan import Plan
 from gateway.pipeline.settle import Settled
 from gateway.recording.frames import SCHEMA_VERSION, Signal, to_payload
 from gateway.recording.redact import Redactor
+from gateway.recording.sampling import keeps_body
 from policies.memory import Entry
 
 
 class Commit(Protocol):
     """Appends a frame; runs `then` once the tick's frames are written (or could not be)."""
 
-    def append(self, payload: bytes, then: Callable[[], None] | None) -> None:
-        """Queue one frame."""
+    def append(self, payload: bytes, then: Callable[[], None] | None, *, durable: bool) -> None:
+        """Queue one frame; with `durable`, and at the level `power_safe`, `then` waits for the disk, too."""
 
 
 class Recorder:
     """Builds frames and hands them to the group commit."""
 
-    __slots__ = ("_bodies", "_commit", "_redactor", "_writer")
+    __slots__ = ("_bodies", "_body_sample", "_commit", "_redactor", "_writer")
 
-    def __init__(self, commit: Commit, writer: str, *, bodies: bool, redactor: Redactor) -> None:
+    def __init__(self, commit: Commit, writer: str, *, bodies: bool, body_sample: float, redactor: Redactor) -> None:
         self._commit = commit
         self._writer = writer
-        self._bodies = bodies
-        self._redactor = redactor
+        self.configure(bodies=bodies, body_sample=body_sample, redactor=redactor)
 
-    def configure(self, *, bodies: bool, redactor: Redactor) -> None:
+    def configure(self, *, bodies: bool, body_sample: float, redactor: Redactor) -> None:
         """Take over changed settings."""
         self._bodies = bodies
+        self._body_sample = body_sample
         self._redactor = redactor
 
-    def append(self, payload: bytes, then: Callable[[], None] | None) -> None:
-        """Queue a frame; `then` runs when it is on disk, or could not be written (which is counted)."""
-        self._commit.append(payload, then)
+    def keeps(self, unit: str) -> bool:
+        """Whether the bodies of a unit are recorded. Asked once per request: settings may change while it runs."""
+        return self._bodies and keeps_body(unit, self._body_sample)
+
+    def append(self, payload: bytes, then: Callable[[], None] | None, *, durable: bool = True) -> None:
+        """Queue a frame; `then` runs when it is written (synced, where the level and `durable` say so) or can't be."""
+        self._commit.append(payload, then, durable=durable)
 
     def assignment(
         self,
@@ -101,7 +106,7 @@ class Recorder:
         reward = settled.reward
         return {
             "status": settled.status,
-            "answer": self._answer(settled) if bodies and self._bodies else None,
+            "answer": self._answer(settled) if bodies else None,
             "model": answer.model if answer is not None else "",
             "first_byte_ms": settled.first_byte_ms,
             "last_byte_ms": settled.last_byte_ms,
@@ -122,7 +127,7 @@ class Recorder:
         return self._redactor(orjson.dumps(to_payload(signal)))
 
     def _body(self, raw: bytes | None) -> orjson.Fragment | None:
-        if raw is None or not self._bodies:
+        if raw is None:
             return None
         return orjson.Fragment(self._redactor(raw))
 

@@ -62,7 +62,10 @@ class Worker:
         self.spool = SpoolWriter(self._directory, segment_bytes=settings.recording.segment_bytes)
         self.commit = GroupCommit(self.spool, self._loop, self._not_recorded)
         recording = settings.recording
-        recorder = Recorder(self.commit, writer, bodies=recording.bodies, redactor=Redactor(recording.redact, key))
+        redactor = Redactor(recording.redact, key)
+        recorder = Recorder(
+            self.commit, writer, bodies=recording.bodies, body_sample=recording.body_sample, redactor=redactor
+        )
         metrics, fall_open = Metrics(), FallOpen()
         mirror = Mirror(recorder, metrics, fall_open, concurrency=settings.gateway.mirror_concurrency)
         self.core = Core(
@@ -177,7 +180,8 @@ class Worker:
             self.rebuild()
             self.refused(str(error))
             raise OperatorError(f"the new settings were not taken over: {error}") from error
-        self.core.recorder.configure(bodies=settings.recording.bodies, redactor=redactor)
+        recording = settings.recording
+        self.core.recorder.configure(bodies=recording.bodies, body_sample=recording.body_sample, redactor=redactor)
         self.core.mirror.concurrency = settings.gateway.mirror_concurrency
         self.core.metrics.reloads += 1
         self.reload_error = ""
