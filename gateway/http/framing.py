@@ -34,18 +34,33 @@ _OWNED = frozenset({b"connection", b"transfer-encoding", b"keep-alive"})
 _OWNED_SIZES = frozenset(map(len, _OWNED))
 _REPLACED = _OWNED | {b"host"}
 _REPLACED_SIZES = frozenset(map(len, _REPLACED))
+_HOPS: dict[bytes, bool] = {}
+_SPELLINGS_KEPT = 4096
+_NAMES_NOTHING = frozenset({b"keep-alive", b"close"})  # values of `Connection` that name no header
 _STATUS_LINES = {s.value: b"HTTP/1.1 %d %b\r\n" % (s.value, s.phrase.encode()) for s in HTTPStatus}
 
 
 def end_to_end(headers: Headers) -> Headers:
     """The headers that travel on through a proxy; `Host` and `Content-Length` stay, Pool and Reply correct them."""
-    kept = [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP]
-    if len(kept) == len(headers):
-        return kept
-    named = {
-        token.strip().lower() for name, value in headers if name.lower() == b"connection" for token in value.split(b",")
-    }
-    return [pair for pair in kept if pair[0].lower() not in named]
+    kept = []
+    named: set[bytes] = set()
+    for pair in headers:
+        hops = _HOPS.get(pair[0])
+        if hops is None:
+            hops = _hops(pair[0])
+        if not hops:
+            kept.append(pair)
+        elif pair[1] not in _NAMES_NOTHING and pair[0].lower() == b"connection":
+            named.update(token.strip().lower() for token in pair[1].split(b","))
+    return [pair for pair in kept if pair[0].lower() not in named] if named else kept
+
+
+def _hops(name: bytes) -> bool:
+    """Whether a header of that spelling is hop-by-hop; remembered, in a table that clients can't grow without end."""
+    hops = name.lower() in HOP_BY_HOP
+    if len(_HOPS) < _SPELLINGS_KEPT:
+        _HOPS[name] = hops
+    return hops
 
 
 def find(headers: Headers, lowercase_name: bytes) -> bytes | None:

@@ -3,10 +3,11 @@
 from typing import Any, Self
 
 from gateway.pipeline.epoch import PolicyView, Target
-from policies.fitness import reward
+from policies.fitness import reward_value
 from policies.outcome import Answer, FailureClass, Observed, classify, cost
 
 # (failure, validators, latency in ms, output tokens, repairs, cost in US dollars)
+_NO_CHECKS: dict[str, float] = {}
 Essence = tuple[str | None, tuple[tuple[str, float], ...], float, int, int, float]
 
 
@@ -92,9 +93,9 @@ def settle(
 def rescore(view: PolicyView, done: Essence, explicit: float | None) -> float | None:
     """The reward of an answer, with the user's own score (0..1) where there is one."""
     failure, validators, latency_ms, output_tokens, repairs, cost_usd = done
-    got = reward(
+    return reward_value(
         failure=failure,
-        validators=dict(validators),
+        validators=dict(validators) if validators else _NO_CHECKS,
         score=explicit,
         latency_ms=latency_ms,
         output_tokens=output_tokens,
@@ -103,4 +104,3 @@ def rescore(view: PolicyView, done: Essence, explicit: float | None) -> float | 
         weights=view.weights,
         gates=view.gates,
     )
-    return got.value if got is not None else None

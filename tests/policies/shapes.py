@@ -19,7 +19,9 @@ def json_values() -> st.SearchStrategy[Any]:
 
 
 def messages() -> st.SearchStrategy[Any]:
-    content = TEXT | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": TEXT}), max_size=2) | json_values()
+    content = (
+        TEXT | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": TEXT}), max_size=2) | json_values()
+    )
     message = st.fixed_dictionaries({"role": ROLES}, optional={"content": content, "name": TEXT})
     return st.lists(message | st.dictionaries(TEXT, json_values(), max_size=2) | json_values(), max_size=5)
 

@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.fitness import Gates, Reward, Weights, quality, resolve, reward
+from policies.fitness import Gates, Reward, Weights, quality, resolve, reward, reward_value
 from policies.outcome import OUTSIDE, UNION, FailureClass
 
 AUTO = resolve(latency="auto", tokens="auto", repairs=0.2, cost="auto", p95_ms=4000, usd=0.02)
@@ -115,3 +117,18 @@ def test_rewards_lie_between_0_and_1_and_are_the_sum_of_their_parts(
     costs = sum(part for name, part in found.parts.items() if part < 0)
     assert found.value == pytest.approx(max(0.0, found.parts["quality"] + costs))
     assert 0 <= found.value <= 1
+
+
+@given(
+    failure=st.sampled_from([None, "server_error", "client_gone"]),
+    validators=st.dictionaries(st.sampled_from(["json_schema", "exact", "tool_args"]), st.floats(0, 1), max_size=3),
+    score=st.none() | st.floats(0, 1),
+    latency_ms=st.floats(0, 1e5),
+    output_tokens=st.integers(0, 10_000),
+    repairs=st.integers(0, 3),
+    cost_usd=st.floats(0, 0.1),
+)
+def test_reward_value_is_the_value_of_the_reward_to_the_last_bit(**measured: Any) -> None:
+    weights = Weights(latency=2.5e-5, tokens=1e-6, repairs=0.2, cost=5.0)
+    got = reward(**measured, weights=weights, gates=Gates())
+    assert reward_value(**measured, weights=weights, gates=Gates()) == (None if got is None else got.value)
