@@ -51,7 +51,9 @@ class Collector(Base):
         yield GaugeMetricFamily(
             "evogate_recording", "1 while frames reach the disk.", value=float(worker.core.recording)
         )
-        yield GaugeMetricFamily("evogate_spool_waiting_bytes", "Frames not written yet.", value=worker.spool.waiting)
+        yield GaugeMetricFamily(
+            "evogate_spool_waiting_bytes", "Frames not written yet.", value=worker.spool.writer.waiting
+        )
         share = GaugeMetricFamily("evogate_arm_share_ratio", "Share of new conversations.", labels=_ARM)
         for view in epoch.policies.values():
             by_role: dict[str, float] = {}
@@ -69,7 +71,10 @@ class Collector(Base):
             ("rollbacks", metrics.trips, "Candidates taken back by this worker."),
             ("config_reloads", metrics.reloads, "Configurations taken over."),
             ("config_reload_failures", metrics.reload_failures, "Configurations that were not."),
-            ("spool_lost_frames", worker.spool.lost, "Frames that were dropped."),
+            ("spool_lost_frames", worker.spool.writer.lost, "Frames that were dropped, or may not be on the disk."),
+            ("spool_failed_writes", worker.spool.commit.failures, "Writes and syncs that failed."),
+            ("spool_retired_segments", worker.spool.upkeep.retired, "Segments that were too old or too many."),
+            ("spool_upkeep_faults", worker.spool.upkeep.faults, "Rounds of compression and retirement that failed."),
         ):
             yield _counter(f"evogate_{name}", text, (), {(): float(value)})
 

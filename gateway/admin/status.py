@@ -27,15 +27,23 @@ def status(worker: Worker) -> dict[str, Any]:
             "failures": core.metrics.reload_failures,
             "last_error": worker.reload_error,
         },
-        "spool": {
-            "position": list(worker.spool.position),
-            "waiting_bytes": worker.spool.waiting,
-            "lost_frames": worker.spool.lost,
-            "failed_writes": worker.commit.failures,
-            "recording": core.recording,
-        },
+        "spool": _spool(worker),
         "fell_open": {"counts": core.fall_open.counts, "last": core.fall_open.last},
         "feedback": {"remembered_requests": len(core.recent)},
+    }
+
+
+def _spool(worker: Worker) -> dict[str, Any]:
+    spool = worker.spool
+    return {
+        "level": spool.level,
+        "position": list(spool.writer.position),
+        "waiting_bytes": spool.writer.waiting,
+        "lost_frames": spool.writer.lost,
+        "failed_writes": spool.commit.failures,
+        "retired_segments": spool.upkeep.retired,
+        "upkeep_faults": spool.upkeep.faults,
+        "recording": worker.core.recording,
     }
 
 

@@ -13,8 +13,7 @@ from gateway.pipeline.epoch import Entrance, PolicyView
 from gateway.pipeline.feedback import BAD_BELOW
 from gateway.pipeline.recent import Recent
 from gateway.pipeline.settle import Essence, rescore
-from gateway.recording.reader import read_frames
-from gateway.recording.segments import Position, segment_path, segments
+from gateway.recording import read_frames, since
 from policies.pins import Pin
 
 
@@ -33,7 +32,7 @@ class Replay:
     def run(self, directory: Path) -> None:
         """Read what is young enough to matter."""
         handlers = {"assignment": self._assignment, "outcome": self._outcome, "signal": self._signal}
-        for _, payload in read_frames(directory, _start(directory, self._since)):
+        for _, payload in read_frames(directory, since(directory, self._since)):
             handler = handlers.get(payload.get("t", ""))
             view = self._views.get(payload.get("policy", ""))
             if handler is not None and (view is not None or payload.get("t") == "outcome"):
@@ -114,9 +113,3 @@ def _entrances(frame: dict[str, Any], view: PolicyView) -> tuple[Entrance, ...]:
 def _essence(frame: dict[str, Any]) -> Essence:
     checks = tuple(frame["validators"].items())
     return frame["failure"], checks, frame["last_byte_ms"], frame["output_tokens"], frame["repairs"], frame["cost_usd"]
-
-
-def _start(directory: Path, since: float) -> Position:
-    """The first segment that was written to after `since`."""
-    young = (n for n in segments(directory) if segment_path(directory, n).stat().st_mtime >= since)
-    return Position(next(young, 1 << 31), 0)

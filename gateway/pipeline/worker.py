@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable
 from pathlib import Path
 
 from config.settings import Settings
@@ -21,10 +22,9 @@ from gateway.pipeline.replay import Replay
 from gateway.pipeline.routes import Routes, refuse_self
 from gateway.pipeline.scene import Verdicts
 from gateway.pipeline.snapshot import Snapshot, publish_configured, read
+from gateway.pipeline.spool import Spool
 from gateway.recording.errors import SpoolError
-from gateway.recording.group import GroupCommit
 from gateway.recording.redact import Redactor
-from gateway.recording.writer import SpoolWriter
 from policies.errors import OperatorError
 from policies.registry.port import Registry
 
@@ -54,17 +54,14 @@ class Worker:
         """
         self._loop = asyncio.get_running_loop()
         self._registry = registry
-        self._home = home
         self._key = key
         self.settings = settings
         self.reload_error = ""
-        self._directory = home / "spool" / writer
-        self.spool = SpoolWriter(self._directory, segment_bytes=settings.recording.segment_bytes)
-        self.commit = GroupCommit(self.spool, self._loop, self._not_recorded)
         recording = settings.recording
+        self.spool = Spool(home / "spool" / writer, recording, self._loop, self._not_recorded)
         redactor = Redactor(recording.redact, key)
         recorder = Recorder(
-            self.commit, writer, bodies=recording.bodies, body_sample=recording.body_sample, redactor=redactor
+            self.spool.commit, writer, bodies=recording.bodies, body_sample=recording.body_sample, redactor=redactor
         )
         metrics, fall_open = Metrics(), FallOpen()
         mirror = Mirror(recorder, metrics, fall_open, concurrency=settings.gateway.mirror_concurrency)
@@ -84,6 +81,7 @@ class Worker:
         self.snapshot = Snapshot()
         self._builder = Builder(metrics, key, Memories())
         self._changed: int | None = None
+        self._reading = asyncio.Lock()  # an older reading of the registry must not replace a newer one
         self.app = DataPlane(self.core)
         self.guard = Guard(self.core, registry, self.verdicts, self.rebuild)
         self.core.on_alarm = self._alarm
@@ -111,7 +109,8 @@ class Worker:
             idle_s=self.settings.gateway.idle_unit_s,
             counted_until=counted_until,
         )
-        await asyncio.to_thread(replay.run, self._directory)
+        await asyncio.to_thread(replay.run, self.spool.directory)
+        self.spool.tend()
         self.guard.tick()
         self._timer = self._loop.call_later(JUDGE_EVERY_S, self._tick)
         self._syncing = self._loop.create_task(self._sync_forever())
@@ -128,15 +127,9 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._syncing
         await self.guard.close()
-        try:
-            await self._exchange()
-        except Exception as error:  # noqa: BLE001
-            self.core.fall_open.count("registry", error)
-        self.commit.close()
-        try:
-            self.spool.close()
-        except SpoolError as error:
-            log.warning("%s", error)
+        await self._tell(self._exchange())
+        await self.spool.close()
+        await self._tell(self.spool.anchor(self._registry, at_once=True))
         self.routes.close()
 
     def rebuild(self) -> None:
@@ -163,6 +156,10 @@ class Worker:
         Raises:
             OperatorError: they can't be used; the old ones stay in force, and `reload_error` says why.
         """
+        async with self._reading:
+            await self._take_over(settings)
+
+    async def _take_over(self, settings: Settings) -> None:
         before, routes = (self.settings, self.snapshot), dict(self.routes.all)
         try:
             if self.listener is not None:
@@ -182,6 +179,7 @@ class Worker:
             raise OperatorError(f"the new settings were not taken over: {error}") from error
         recording = settings.recording
         self.core.recorder.configure(bodies=recording.bodies, body_sample=recording.body_sample, redactor=redactor)
+        self.spool.configure(recording)
         self.core.mirror.concurrency = settings.gateway.mirror_concurrency
         self.core.metrics.reloads += 1
         self.reload_error = ""
@@ -197,8 +195,14 @@ class Worker:
     # -- the registry ------------------------------------------------------------------------------------------
 
     async def sync(self) -> None:
-        """Exchange totals, read what has changed, and swap in the next epoch."""
-        await self._exchange()
+        """Exchange totals, read what has changed, swap in the next epoch, and anchor the recordings."""
+        async with self._reading:
+            await self._exchange()
+            await self._read_changes()
+            self.rebuild()
+        await self.spool.anchor(self._registry)
+
+    async def _read_changes(self) -> None:
         changed = await self._registry.changed()
         if changed != self._changed:
             self.snapshot = await read(self._registry, self.settings.policies)
@@ -210,7 +214,6 @@ class Worker:
             for experiment in list(self.core.evidence.running):
                 peers = await self._registry.totals("evidence", experiment)
                 self.core.evidence.take_peers(experiment, peers, self.core.now())
-        self.rebuild()
 
     async def _exchange(self) -> None:
         now = self.core.now()
@@ -229,10 +232,14 @@ class Worker:
     async def _sync_forever(self) -> None:
         while True:
             await asyncio.sleep(self.settings.gateway.poll_s)
-            try:
-                await self.sync()
-            except Exception as error:  # noqa: BLE001
-                self.core.fall_open.count("registry", error)
+            await self._tell(self.sync())
+
+    async def _tell(self, told: Awaitable[None]) -> None:
+        """Whatever the registry may be asked in the background: where it fails, that is counted."""
+        try:
+            await told
+        except Exception as error:  # noqa: BLE001
+            self.core.fall_open.count("registry", error)
 
     # -- timers ------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from gateway.recording.chain import first_link
 from gateway.recording.consumed import read_consumed
-from gateway.recording.errors import SpoolError
 from gateway.recording.pace import Pace, StoppedError
 from gateway.recording.retired import Retired, Why, read_retired, remember
 from gateway.recording.sealed import compress, sync_folder
@@ -66,7 +65,7 @@ class Upkeep:
             self.tend()
         except StoppedError:
             return
-        except (OSError, SpoolError) as error:
+        except Exception as error:  # noqa: BLE001  it tends the folder for as long as the worker lives
             self.faults += 1
             log.warning("%s: upkeep failed: %s", self._directory, error)
 

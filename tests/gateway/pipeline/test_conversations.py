@@ -1,9 +1,15 @@
 """Arms: sticky conversations, exact odds on record, conversations met in the middle, and what they say in passing."""
 
+import asyncio
+from collections.abc import Iterable
 from math import isclose
 from pathlib import Path
 
+import pytest
+
+from gateway.pipeline.snapshot import Snapshot, read
 from policies.registry.operations import start_canary
+from policies.registry.port import Registry
 from tests.gateway.pipeline.conftest import Running, running, settings
 from tests.gateway.pipeline.experiments import add, canary, genome
 
@@ -91,6 +97,7 @@ async def test_a_freeze_keeps_the_shares(gateway: Running) -> None:
     before = gateway.core.epoch.policies["assistant"].shares
     registry = gateway.worker._registry
     await registry.set_state("freeze", {"frozen": True, "who": "test", "why": "", "at": 0.0})
+    await gateway.worker.sync()  # in force from here on: until then, the worker's own round may still learn
     for arm, reward in [(before.arms[0], 1.0), (before.arms[1], 0.0)] * 100:
         gateway.core.posteriors.add("assistant", arm, reward)
     await gateway.worker.sync()
@@ -98,6 +105,32 @@ async def test_a_freeze_keeps_the_shares(gateway: Running) -> None:
     await registry.set_state("freeze", {"frozen": False})
     await gateway.worker.sync()
     assert gateway.core.epoch.policies["assistant"].shares != before
+
+
+async def test_an_older_reading_of_the_registry_does_not_replace_a_newer_one(
+    sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(registry: Registry, names: Iterable[str]) -> Snapshot:
+        found = await read(registry, names)
+        if not reading.is_set():
+            reading.set()
+            await go.wait()
+        return found
+
+    by_hand = {"port": 0, "admin_port": 0, "poll_s": 3600.0}
+    async with running(settings(sandbox, gateway=by_hand), tmp_path) as gateway:
+        monkeypatch.setattr("gateway.pipeline.worker.read", slow)
+        older = asyncio.create_task(gateway.worker.sync())
+        await reading.wait()
+        freeze = {"frozen": True, "who": "test", "why": "", "at": 0.0}
+        await gateway.worker._registry.set_state("freeze", freeze)
+        newer = asyncio.create_task(gateway.worker.sync())
+        await asyncio.wait([newer], timeout=0.2)  # where it does not wait its turn, it is over by then
+        go.set()
+        await asyncio.gather(older, newer)
+        assert gateway.core.epoch.frozen
 
 
 async def test_an_operators_canary_does_not_take_the_name_of_the_counted_one(gateway: Running) -> None:

@@ -82,7 +82,7 @@ async def test_a_full_disk_stops_decisions_not_answers(gateway: Running) -> None
     def full(_: int, __: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    gateway.worker.spool._write = full
+    gateway.worker.spool.writer._write = full
     assert (await gateway.ask())[0] == 200
     assert not gateway.core.recording
     assert gateway.core.fall_open.counts["record"] >= 1
