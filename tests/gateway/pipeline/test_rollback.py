@@ -134,10 +134,10 @@ async def test_an_outage_blames_the_provider(tmp_path: Path) -> None:
     async with provider(flaky) as base, running(settings(base), tmp_path) as gateway:
         candidate, _ = await canary(gateway, "c1", genome("Answer briefly."))
         registry = gateway.worker._registry
-        for n in range(260):
+        for n in range(500):
             await ask(gateway, f"before {n}")
         down = True
-        for n in range(60):
+        for n in range(150):
             await ask(gateway, f"down {n}")
         await gateway.until(lambda: gateway.core.epoch.policies["assistant"].frozen)
         (incident,) = await wait_for_incident(gateway)
