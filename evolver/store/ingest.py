@@ -3,9 +3,11 @@
 1. A batch's rows and the offset behind its last frame are written in one transaction; a kill between two batches
    loses nothing and repeats nothing.
 2. A frame that can't be understood is counted and passed over: one bad frame never stops the rest.
-3. Rows are keyed by what they are about, so that a frame that was itself written twice is still one row.
+3. The writer's folder is told how far its recordings are read, once that is safe here: age retires no others.
+4. Rows are keyed by what they are about, so that a frame that was itself written twice is still one row.
 """
 
+import logging
 import sqlite3
 from collections import defaultdict
 from itertools import islice
@@ -14,7 +16,9 @@ from typing import Any
 
 from evolver.store.queries import queries
 from evolver.store.rows import rows
-from gateway.recording import Position, read_frames
+from gateway.recording import Position, read_consumed, read_frames, write_consumed
+
+log = logging.getLogger("evogate.ingest")
 
 BATCH = 2_000
 # A failure's learning looks its assignment up, so assignments come first.
@@ -40,7 +44,19 @@ def _ingest_writer(connection: sqlite3.Connection, directory: Path, batches: int
             break
         position = _store(connection, directory.name, position or Position(batch[0][0].segment, 0), batch)
         total += len(batch)
+    if position is not None:
+        _tell(directory, position)
     return total
+
+
+def _tell(directory: Path, position: Position) -> None:
+    """Also where nothing is new: a kill or a full disk may have kept the last one from being written."""
+    if read_consumed(directory) == position:
+        return
+    try:
+        write_consumed(directory, position)
+    except OSError as error:
+        log.warning("%s: how far it is read can't be noted (%s): nothing in it expires by age", directory, error)
 
 
 def _store(
@@ -52,7 +68,8 @@ def _store(
     unknown = 0
     before = start
     for after, payload in batch:
-        found = rows(payload, (writer, before.segment, before.offset))
+        at = before if before.segment == after.segment else Position(after.segment, 0)
+        found = rows(payload, (writer, *at))
         unknown += found is None
         for name, values in found or ():
             grouped[name].append(values)

@@ -9,10 +9,7 @@ import orjson
 
 from evolver.examples import Example
 from evolver.store.queries import queries
-from gateway.recording import Position, read_frames
-from gateway.recording.segments import SegmentReader
-
-ONE_FRAME_BYTES = 8_192  # most frames fit; a longer one is read again at its size
+from gateway.recording import Position, frame_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,8 @@ def examples(
 
 
 def _example(row: sqlite3.Row, spool: Path) -> Example | None:
-    assignment = frame_at(spool, row["writer"], row["segment"], row["offset"])
-    outcome = frame_at(spool, row["o_writer"], row["o_segment"], row["o_offset"])
+    assignment = _recorded(spool, row["writer"], row["segment"], row["offset"])
+    outcome = _recorded(spool, row["o_writer"], row["o_segment"], row["o_offset"])
     if assignment is None or outcome is None or not isinstance(assignment.get("body"), dict):
         return None
     answer = outcome.get("answer")
@@ -99,19 +96,8 @@ def _example(row: sqlite3.Row, spool: Path) -> Example | None:
     )
 
 
-def frame_at(spool: Path, writer: str, segment: int, offset: int) -> dict[str, Any] | None:
-    """The first payload from there on; None where its segment is retired."""
-    for _, payload in SegmentReader(spool / writer, segment, offset, chunk_bytes=ONE_FRAME_BYTES):
-        return _object(payload)
-    # The place may be the end of one segment, which is the beginning of the next.
-    for _, found in read_frames(spool / writer, Position(segment, offset)):
-        return found
-    return None
-
-
-def _object(payload: bytes) -> dict[str, Any] | None:
-    value = orjson.loads(payload)
-    return value if isinstance(value, dict) else None
+def _recorded(spool: Path, writer: str, segment: int, offset: int) -> dict[str, Any] | None:
+    return frame_at(spool / writer, Position(segment, offset))
 
 
 def units(
@@ -167,9 +153,9 @@ def texts(db: sqlite3.Connection, spool: Path, *, candidate: str, after: int, li
     """Pairs in which both answered, as words."""
     found = []
     for row in db.execute(queries("reads")["texts"], {"candidate": candidate, "after": after, "limit": limit}):
-        request = frame_at(spool, row["writer"], row["segment"], row["offset"]) or {}
-        outcome = frame_at(spool, row["o_writer"], row["o_segment"], row["o_offset"]) or {}
-        shadow = frame_at(spool, row["s_writer"], row["s_segment"], row["s_offset"]) or {}
+        request = _recorded(spool, row["writer"], row["segment"], row["offset"]) or {}
+        outcome = _recorded(spool, row["o_writer"], row["o_segment"], row["o_offset"]) or {}
+        shadow = _recorded(spool, row["s_writer"], row["s_segment"], row["s_offset"]) or {}
         body, answer, other = request.get("body"), outcome.get("answer"), shadow.get("data", {}).get("answer")
         if isinstance(body, dict) and isinstance(answer, dict) and isinstance(other, dict):
             found.append(Texts(row["number"], row["id"], body, answer, other))

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import orjson
+import pytest
 
 from evolver.store import Store
 from evolver.store.ingest import BATCH
 from evolver.store.queries import text
-from gateway.recording import SpoolWriter
+from gateway.recording import Keep, SpoolWriter, Upkeep, read_consumed, read_frames
 from gateway.recording.frames import to_payload
+from gateway.recording.segments import segments
 from tests.evolver.support import POLICY, START, World, exchange, shadow, signal
 
 
@@ -96,6 +98,46 @@ async def test_a_retired_segment_takes_its_examples_along_but_not_the_rows(world
     assert await world.store.examples(POLICY) == []
     assert await world.store.learnings(POLICY, since=0.0) == 1
     assert len(await world.store.pairs("c", after=0)) == 1
+
+
+async def test_a_retired_segment_leaves_the_other_examples_as_they_are(world: World) -> None:
+    folder = world.home / "spool" / "small"
+    writer = SpoolWriter(folder, segment_bytes=4_096)
+    for number in range(40):
+        for frame in exchange(number, text=f"question {number}"):
+            writer.append(orjson.dumps(to_payload(frame)))
+            writer.flush()
+    writer.close()
+    await world.store.ingest()
+    before = {example.id: example for example in await world.store.examples(POLICY)}
+    assert len(before) == 40
+    Upkeep(folder, Keep(bytes=8_192, compress=False)).tend()
+    retired = segments(folder)[0]
+    assert retired > 2
+    left = {example.id: example for example in await world.store.examples(POLICY)}
+    recorded = [payload for _, payload in read_frames(folder)]
+    whole = {p["id"] for p in recorded if p["t"] == "assignment"} & {p["id"] for p in recorded if p["t"] == "outcome"}
+    assert left == {name: before[name] for name in whole}, "none is lost, and none has the record of another"
+
+
+async def test_what_is_read_and_stored_may_expire(world: World) -> None:
+    folder = world.home / "spool" / "w0"
+    world.spool(exchange(1))
+    assert read_consumed(folder) is None
+    await world.store.ingest()
+    assert read_consumed(folder) == world.writers["w0"].position
+    (folder / "consumed.json").unlink()
+    await world.store.ingest()
+    assert read_consumed(folder) == world.writers["w0"].position, "told again, though nothing is new"
+
+
+async def test_a_folder_that_can_not_be_told_is_read_all_the_same(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    (world.home / "spool" / "w0" / "consumed.json").mkdir(parents=True)
+    await world.record(exchange(1))
+    assert len(await world.store.examples(POLICY)) == 1
+    assert "nothing in it expires by age" in caplog.text
 
 
 _INGEST = """
