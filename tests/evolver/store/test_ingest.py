@@ -106,7 +106,7 @@ async def test_a_retired_segment_leaves_the_other_examples_as_they_are(world: Wo
     for number in range(40):
         for frame in exchange(number, text=f"question {number}"):
             writer.append(orjson.dumps(to_payload(frame)))
-            writer.flush()
+        writer.flush()  # both at once: each segment begins with a request
     writer.close()
     await world.store.ingest()
     before = {example.id: example for example in await world.store.examples(POLICY)}
@@ -189,6 +189,22 @@ def _killed_ingest(home: Path, database: Path, batches: int) -> None:
         for _ in range(batches):
             process.stdout.readline()
         os.kill(process.pid, signals.SIGKILL)
+
+
+async def test_a_database_from_before_the_reasons_keeps_what_it_has(tmp_path: Path) -> None:
+    """Its spool is retired: nothing could be read again. What entered an experiment had been drawn."""
+    connection = sqlite3.connect(tmp_path / "analysis.db", isolation_level=None)
+    older = "\n".join(line for line in text("schema").splitlines() if "why" not in line)
+    connection.executescript(older.replace("has_body INTEGER NOT NULL,", "has_body INTEGER NOT NULL"))
+    row = (1.0, "w", 0, 0, POLICY, "u", 1, "a", '[["a",0.5],["b",0.5]]', "production", "v1.0", None, "e")
+    for name, first, arms in (("r1", True, row[8]), ("r2", False, None)):
+        values = (name, *row[:8], arms, *row[9:], first, "", "m", False, False)
+        connection.execute(f"INSERT INTO assignments VALUES ({', '.join('?' * len(values))})", values)
+    connection.close()
+    for _ in range(2):
+        async with Store(tmp_path / "analysis.db", tmp_path / "spool") as store:
+            (draw,) = await store.draws(POLICY, until=2.0, after=(0.0, ""))
+            assert (draw.place, draw.arm, draw.odds) == ((1.0, "r1"), "a", {"a": 0.5, "b": 0.5})
 
 
 async def test_more_than_one_batch(tmp_path: Path) -> None:
