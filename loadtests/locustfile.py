@@ -9,8 +9,10 @@ import os
 import random
 
 from locust import HttpUser, between, task
+from locust.clients import ResponseContextManager
 
 MODEL = os.environ.get("EVOGATE_LOAD_MODEL", "assistant")
+PATH = "/v1/chat/completions"
 _NUMBERS = itertools.count()
 
 
@@ -18,6 +20,14 @@ def question(rng: random.Random) -> dict[str, object]:
     """A chat request that no other request equals: a constant body would be one conversation."""
     text = f"Question {next(_NUMBERS)}: what is {rng.randint(2, 99)} times {rng.randint(2, 99)}?"
     return {"model": MODEL, "messages": [{"role": "user", "content": text}]}
+
+
+def passed_on(answer: ResponseContextManager) -> bool:
+    """Whether it is the provider's own failure, which the gateway passes on unchanged; then it is none of ours."""
+    theirs = answer.status_code >= 500 and "x-evogate-error" not in answer.headers
+    if theirs:
+        answer.success()
+    return theirs
 
 
 class Application(HttpUser):
@@ -29,6 +39,13 @@ class Application(HttpUser):
     def on_start(self) -> None:
         self.rng = random.Random(next(_NUMBERS))
 
+    def chat(self, name: str, **extra: object) -> ResponseContextManager:
+        """A chat completion, to be entered as a context."""
+        return self.client.post(
+            PATH, json={**question(self.rng), **extra}, name=f"{PATH} {name}", stream="stream" in extra,
+            catch_response=True,
+        )  # fmt: skip
+
 
 class Chat(Application):
     """Asks and waits for the whole answer."""
@@ -37,8 +54,8 @@ class Chat(Application):
 
     @task
     def ask(self) -> None:
-        with self.client.post("/v1/chat/completions", json=question(self.rng), catch_response=True) as answer:
-            if answer.status_code == 200 and not answer.json().get("choices"):
+        with self.chat("(whole)") as answer:
+            if not passed_on(answer) and answer.status_code == 200 and not answer.json().get("choices"):
                 answer.failure("an answer without choices")
 
 
@@ -49,12 +66,9 @@ class Stream(Application):
 
     @task
     def read(self) -> None:
-        body = {**question(self.rng), "stream": True}
-        with self.client.post(
-            "/v1/chat/completions", json=body, stream=True, name="/v1/chat/completions (stream)", catch_response=True
-        ) as answer:
+        with self.chat("(stream)", stream=True) as answer:
             lines = [line for line in answer.iter_lines() if line]
-            if answer.status_code == 200 and (not lines or lines[-1] != b"data: [DONE]"):
+            if not passed_on(answer) and (not lines or lines[-1] != b"data: [DONE]"):
                 answer.failure("a stream without its end")
 
 
@@ -65,10 +79,11 @@ class Feedback(Application):
 
     @task
     def rate(self) -> None:
-        answer = self.client.post("/v1/chat/completions", json=question(self.rng), name="/v1/chat/completions (rated)")
-        request_id = answer.headers.get("x-evogate-request-id")
-        if answer.status_code == 200 and request_id:
-            said = {"request_id": request_id, "score": self.rng.choice([0.0, 1.0])}
-            with self.client.post("/v1/feedback", json=said, catch_response=True) as accepted:
-                if accepted.status_code != 202:
-                    accepted.failure(f"feedback was answered with {accepted.status_code}")
+        with self.chat("(rated)") as answer:
+            if passed_on(answer) or answer.status_code != 200:
+                return
+            request_id = answer.headers["x-evogate-request-id"]
+        said = {"request_id": request_id, "score": self.rng.choice([0.0, 1.0])}
+        with self.client.post("/v1/feedback", json=said, catch_response=True) as accepted:
+            if accepted.status_code != 202:
+                accepted.failure(f"feedback was answered with {accepted.status_code}")
