@@ -11,13 +11,19 @@ class News:
     def __init__(self) -> None:
         self._told: set[str] | None = None
 
+    async def load(self, context: Context) -> set[str]:
+        """What was told; before the first start that is all there is. Whatever the first round finds is news then."""
+        stored = await context.registry.state(STATE)
+        if "incidents" not in stored:
+            stored = {"incidents": [incident.id for incident in await context.registry.incidents()]}
+        self._told = set(stored["incidents"])
+        return self._told
+
     async def look(self, context: Context) -> None:
-        """Announce incidents that are new; what was there before the first start is old."""
+        """Announce incidents that are new."""
+        told = await self.load(context) if self._told is None else self._told
         incidents = await context.registry.incidents()
-        if self._told is None:
-            stored = await context.registry.state(STATE)
-            self._told = set(stored.get("incidents", [i.id for i in incidents]))
-        new = [incident for incident in incidents if incident.id not in self._told]
+        new = [incident for incident in incidents if incident.id not in told]
         for incident in new:
             rolled_back = incident.kind in ("TRIP", "SEVERE", "EJECT")
             detail = {"id": incident.id, "kind": incident.kind, "subject": incident.subject}

@@ -26,12 +26,13 @@ def rows(payload: Payload, place: Place) -> Rows | None:
 
 
 def _assignment(p: Payload, place: Place) -> Rows:
-    counts = p.get("experiment") is not None and p.get("first")
+    why = p.get("why", "")
+    counts = why == "draw" or (p.get("experiment") is not None and p.get("first"))
     arms = orjson.dumps(p["arms"]).decode() if counts else None
     values = (
         *(p["id"], p["at"], *place, p["policy"], p["unit"], p["turn"], p["arm"], arms, p["role"], p["version"]),
         *(p.get("candidate"), p.get("experiment"), bool(p.get("first")), p.get("intent", ""), p.get("model", "")),
-        *(bool(p.get("stream")), isinstance(p.get("body"), dict)),
+        *(bool(p.get("stream")), isinstance(p.get("body"), dict), why),
     )
     return [("assignment", values)]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from evolver.examples import Example
-from evolver.store import reads
+from evolver.store import arrivals, reads
 from evolver.store.ingest import ingest
 from evolver.store.queries import text
 from policies.errors import OperatorError
@@ -52,6 +52,7 @@ class Store:
         connection.execute("PRAGMA journal_mode = WAL")
         # The offset is in the same transaction as its rows: what a power cut takes back is read again.
         connection.execute("PRAGMA synchronous = NORMAL")
+        _migrate(connection)
         connection.executescript(text("schema"))
         return connection
 
@@ -99,3 +100,47 @@ class Store:
     async def progress(self) -> list[reads.Progress]:
         """How far every writer's spool is read."""
         return await self._ask(reads.progress)
+
+    async def draws(
+        self, policy: str, *, until: float, after: arrivals.Place, limit: int = 2_000
+    ) -> list[arrivals.Draw]:
+        """Each unit's first draw, in the order of assignment."""
+        return await self._ask(arrivals.draws, policy=policy, until=until, after=after, limit=limit)
+
+    async def answers(
+        self,
+        policy: str,
+        arm: str,
+        *,
+        since: float,
+        until: float,
+        deadline_s: float,
+        after: arrivals.Place,
+        limit: int = 2_000,
+    ) -> list[arrivals.Answer]:
+        """The first answer of each new conversation on that arm, in the order of assignment."""
+        times = {"since": since, "until": until, "deadline_s": deadline_s}
+        return await self._ask(arrivals.answers, policy=policy, arm=arm, after=after, limit=limit, **times)
+
+    async def tally(self, policy: str, arm: str, *, since: float, until: float, deadline_s: float) -> arrivals.Tally:
+        """How an arm fared in the comparisons of that time."""
+        times = {"since": since, "until": until, "deadline_s": deadline_s}
+        return await self._ask(arrivals.tally, policy=policy, arm=arm, **times)
+
+    async def kept(self, name: str) -> dict[str, Any]:
+        """What was last kept under that name; empty where nothing was."""
+        return await self._ask(arrivals.kept, name=name)
+
+    async def keep(self, name: str, value: dict[str, Any]) -> None:
+        """Replace it whole."""
+        await self._ask(arrivals.keep, name=name, value=value)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """A database from before the column `why`: whatever entered an experiment had been drawn, the rest stays open."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        columns = {row["name"] for row in connection.execute("PRAGMA table_info(assignments)")}
+        if columns and "why" not in columns:
+            connection.execute("ALTER TABLE assignments ADD COLUMN why TEXT NOT NULL DEFAULT ''")
+            connection.execute("UPDATE assignments SET why = 'draw' WHERE first AND arms IS NOT NULL")

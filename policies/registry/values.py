@@ -106,13 +106,13 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something went wrong: a trip, a provider outage, a failed reload."""
+    """Something went wrong: a trip, a provider outage, draws that do not follow their odds, a failed reload."""
 
     id: str
     policy: str
-    kind: Literal["TRIP", "SEVERE", "PROVIDER", "EJECT", "OPERATOR"]
+    kind: Literal["TRIP", "SEVERE", "PROVIDER", "EJECT", "SAMPLE_RATIO", "OPERATOR"]
     at: float
-    subject: str  # candidate id or upstream name
+    subject: str  # candidate id, upstream or policy name
     summary: str
     evidence: dict[str, Any]
     resolved_at: float | None = None

@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS assignments (
     unit TEXT NOT NULL,
     turn INTEGER NOT NULL,
     arm TEXT NOT NULL,
-    arms TEXT,              -- JSON pairs (arm, propensity), kept where the unit counts in an experiment
+    arms TEXT,              -- JSON pairs (arm, propensity), kept where the arm was drawn
     role TEXT NOT NULL,
     version TEXT NOT NULL,
     candidate TEXT,
@@ -28,10 +28,12 @@ CREATE TABLE IF NOT EXISTS assignments (
     intent TEXT NOT NULL,
     model TEXT NOT NULL,
     stream INTEGER NOT NULL,
-    has_body INTEGER NOT NULL
+    has_body INTEGER NOT NULL,
+    why TEXT NOT NULL DEFAULT '' -- draw, only or frozen where a unit is new; pin, middle or fell_open where not
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS assignments_recent ON assignments (policy, at);
 CREATE INDEX IF NOT EXISTS assignments_evidence ON assignments (policy, at, id) WHERE first;
+CREATE INDEX IF NOT EXISTS assignments_new ON assignments (policy, unit, at) WHERE why IN ('draw', 'only', 'frozen');
 
 CREATE TABLE IF NOT EXISTS outcomes (
     id TEXT PRIMARY KEY,
@@ -95,3 +97,9 @@ CREATE TABLE IF NOT EXISTS learnings (
     PRIMARY KEY (policy, unit)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS learnings_recent ON learnings (policy, at);
+
+-- What a sequential test has come to, and the place up to which it has read: a restart goes on from there.
+CREATE TABLE IF NOT EXISTS kept (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL     -- JSON
+) WITHOUT ROWID;
