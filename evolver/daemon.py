@@ -21,10 +21,12 @@ from evolver.conveyor import frozen, step_all
 from evolver.keeper import Keeper
 from evolver.metrics import Metrics
 from evolver.news import News
+from evolver.odds import Odds
 from evolver.provider import Provider
 from evolver.publish import PromptFiles
 from evolver.stations import Line, line
 from evolver.store import Store
+from evolver.vigil import Vigil
 from evolver.watch import Watch
 from evolver.webhook import Webhook
 from policies.errors import EvoGateError
@@ -47,6 +49,8 @@ class Daemon:
         self.store = Store(home / "analysis.db", home / "spool")
         self.provider = Provider(settings)
         self.webhook = Webhook(settings.evolver)
+        self._odds = Odds()
+        self._vigil = Vigil()
         self._news = News()
         self._files = PromptFiles({})
         self._open = AsyncExitStack()
@@ -62,6 +66,7 @@ class Daemon:
             for part in (self.registry, self.store, self.provider, self.webhook):
                 await self._open.enter_async_context(part)
             await self.keeper.load(self.context())
+            await self._news.load(self.context())
         except BaseException:
             await self._open.aclose()
             raise
@@ -117,6 +122,8 @@ class Daemon:
             self.metrics.frames.inc(frames)
         context = self.context()
         await self.watch.look(context)
+        await self._odds.look(context)
+        await self._vigil.look(context)
         await self._news.look(context)
 
     async def move(self) -> None:

@@ -3,10 +3,13 @@
 import asyncio
 import time
 
+from evolver.conveyor import frozen
 from evolver.daemon import Daemon
 from policies.registry.operations import production_of
 from tests.evolver.stations.test_promotion import FAST, units
 from tests.evolver.support import POLICY, World, make_settings
+from tests.evolver.test_odds import drawn
+from tests.evolver.test_vigil import HARM, in_production, traffic
 
 
 async def until(*, world: World, state: str, candidate: str) -> None:
@@ -30,6 +33,25 @@ async def test_it_promotes_by_itself(world: World) -> None:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert (await production_of(world.registry, POLICY))[0].label == "v1.1"
+
+
+async def test_its_first_round_finds_that_the_draws_do_not_follow_their_odds(world: World) -> None:
+    told: list[tuple[str, str]] = []
+    world.spool(drawn(world, 1_000, share=0.4))
+    async with Daemon(make_settings(), world.home) as daemon:
+        daemon.webhook.send = lambda event, policy, at, detail: told.append((event, detail["kind"]))  # type: ignore[method-assign]
+        await daemon.look()
+        assert await frozen(world.registry)
+        assert told == [("incident", "SAMPLE_RATIO")]
+
+
+async def test_it_looks_after_what_it_promoted(world: World) -> None:
+    candidate = await in_production(world)
+    world.spool(traffic(world, 60, {candidate.genome.content_hash: HARM}, start=10_000))
+    async with Daemon(world.settings, world.home) as daemon:
+        await daemon.look()
+        (holdback,) = await world.registry.holdbacks()
+        assert (holdback.version, holdback.share) == ("v1.0", 0.5)
 
 
 async def test_a_round_that_fails_does_not_end_the_daemon(world: World) -> None:
