@@ -165,8 +165,11 @@ class Process:
             await self.worker.reload(settings)
 
     def _announce(self, address: str) -> None:
-        facts = {"url": address, "admin": self.admin_url, "pid": os.getpid()}
-        (self._home / "gateway.json").write_bytes(orjson.dumps(facts))
+        config = str(self._config_path.resolve()) if self._config_path is not None else None
+        facts = {"url": address, "admin": self.admin_url, "pid": os.getpid(), "config": config}
+        partial = self._home / ".gateway.json"
+        partial.write_bytes(orjson.dumps(facts))
+        partial.replace(self._home / "gateway.json")  # whoever reads it finds all of it
 
 
 def secret(home: Path) -> bytes:

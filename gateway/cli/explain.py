@@ -2,17 +2,15 @@
 
 import difflib
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from config.loader import load
 from config.settings import Settings
 from gateway.cli.common import config_option, existing, home_option, json_option, print_json, with_registry
-from gateway.cli.offline import compiled, pretty
+from gateway.cli.offline import compiled, pretty, settings_in_force
 from gateway.recording.lookup import find
 from policies.errors import ClientError, NotFoundError, OperatorError
 from policies.genome import Genome
@@ -38,7 +36,7 @@ def explain(request_id: str, config: Path | None, home: Path, as_json: bool) -> 
     recorded = find(existing(home) / "spool", request_id)
     if recorded is None or recorded["assignment"] is None:
         raise NotFoundError(f"no request {request_id} is on record; its id is the answer's x-evogate-request-id")
-    facts = {**recorded, "change": _change(recorded["assignment"], load(config, os.environ), home)}
+    facts = {**recorded, "change": _change(recorded["assignment"], settings_in_force(home, config), home)}
     if as_json:
         print_json(facts)
     else:

@@ -1,11 +1,16 @@
 """Rendering without a running gateway, by the gateway's own code: what a version would send, or did send."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
 
+from config import builtin
+from config.loader import load
 from config.settings import Settings
+from gateway.cli.live import listener
 from gateway.http.upstream import Call
 from gateway.pipeline.arms import Parts
 from gateway.pipeline.build import Builder
@@ -41,6 +46,17 @@ class Offline:
         recalled = self.arm.memory.recall(last_user_text(body)) if self.arm.memory is not None else []
         way = self.arm.way(str(body.get("model", "")))
         return way.renderer.render(body, [entry for entry, _ in recalled], ask_usage=True)
+
+
+def settings_in_force(home: Path, config: Path | None) -> Settings:
+    """The configuration named, or the one that the gateway of this data folder was last started with.
+
+    Raises:
+        OperatorError: it is not valid, or refers to a variable that is not set here.
+    """
+    started_with = listener(home, "gateway").get("config")
+    path = config or (Path(started_with) if started_with else None)
+    return load(path, {**builtin.STAND_INS, **os.environ})
 
 
 def compiled(settings: Settings, policy: str, genome: Genome) -> Offline:

@@ -1,6 +1,5 @@
 """Commands over the recordings: records and render."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,9 @@ from typing import Any
 import click
 import orjson
 
-from config.loader import load
 from gateway.cli.common import config_option, existing, home_option, policy_option, the_policy, with_registry
 from gateway.cli.explain import explain
-from gateway.cli.offline import compiled
+from gateway.cli.offline import compiled, settings_in_force
 from gateway.recording.conversations import conversations
 from gateway.recording.reader import Damage, every, tail
 from policies.errors import OperatorError
@@ -58,7 +56,7 @@ def render(label: str, policy: str | None, config: Path | None, home: Path) -> N
         return await find_version(registry, await the_policy(registry, policy), label)
 
     version = with_registry(home, work)
-    genome = compiled(load(config, os.environ), version.policy, version.genome)
+    genome = compiled(settings_in_force(home, config), version.policy, version.genome)
     click.echo(orjson.dumps(orjson.loads(genome.render(body)), option=orjson.OPT_INDENT_2))
 
 

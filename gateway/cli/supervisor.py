@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from policies.errors import OperatorError
 
@@ -29,10 +30,11 @@ class Child:
 
 
 class Supervisor:
-    """Owns the children. `say` gets every line that they print."""
+    """Owns the children. `say` gets what they print; what they log goes to `log`, or to our own standard error."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], log: Path | None = None) -> None:
         self._say = say
+        self._log = log
         self._children: list[Child] = []
         self._stopping = False
 
@@ -49,9 +51,14 @@ class Supervisor:
         return child.announced
 
     async def _spawn(self, child: Child) -> None:
-        child.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *child.arguments, env=dict(child.environ), stdout=asyncio.subprocess.PIPE
-        )
+        with self._log.open("ab") if self._log else contextlib.nullcontext() as log:
+            child.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", *child.arguments),
+                env=dict(child.environ),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                process_group=0,  # Ctrl-C is for us: we end the children in order
+            )
         try:
             child.announced = await asyncio.wait_for(self._until_ready(child), READY_TIMEOUT_S)
         except TimeoutError:
@@ -67,7 +74,8 @@ class Supervisor:
             if line.startswith("ready "):
                 return line.removeprefix("ready ")
         code = await child.process.wait()
-        raise OperatorError(f"the {child.name} did not start (exit code {code}); its message stands above")
+        where = f"at the end of {self._log}" if self._log else "above"
+        raise OperatorError(f"the {child.name} did not start (exit code {code}); its message stands {where}")
 
     async def _relay(self, child: Child) -> None:
         assert child.process is not None

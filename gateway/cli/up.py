@@ -26,6 +26,13 @@ class Setup:
     demo: bool
     seed: int
 
+    def log(self, *, as_json: bool) -> Path | None:
+        """Where the children's logs go while the live screen has the terminal; None: to standard error."""
+        if not self.demo or as_json:
+            return None
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.home / "processes.log"
+
     @property
     def environ(self) -> dict[str, str]:
         """The children's environment."""
@@ -53,7 +60,7 @@ def run(config: Path | None, home: Path, *, demo: bool, seconds: float | None, s
 
 
 async def _run(setup: Setup, seconds: float | None, as_json: bool) -> int:
-    supervisor = Supervisor(lambda line: click.echo(line, err=True))
+    supervisor = Supervisor(_say, setup.log(as_json=as_json))
     stop = asyncio.Event()
     with _on_signals(stop.set):
         try:
@@ -81,6 +88,10 @@ async def _start(supervisor: Supervisor, setup: Setup) -> tuple[dict[str, str], 
     gateway = await supervisor.start("gateway", ("gateway", "gateway"), environ)
     await supervisor.start("evolver", ("evolver",), environ)
     return environ, gateway
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 @contextlib.contextmanager

@@ -34,11 +34,16 @@ async def show(stage: "Stage") -> None:
             await asyncio.sleep(10.0)
             stage.tally.update()
             console.print(await headline(stage))
-    with Live(console=console, auto_refresh=False, screen=False) as live:
-        while True:
-            stage.tally.update()
-            live.update(await picture(stage), refresh=True)
-            await asyncio.sleep(REFRESH_S)
+    shown: RenderableType = ""
+    try:
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                stage.tally.update()
+                shown = await picture(stage)
+                live.update(shown, refresh=True)
+                await asyncio.sleep(REFRESH_S)
+    finally:
+        console.print(shown)  # the last picture stays when the screen goes back
 
 
 async def headline(stage: "Stage") -> str:
