@@ -25,7 +25,7 @@ KIND = "SAMPLE_RATIO"
 
 @dataclass(slots=True)
 class Bets:
-    """One policy's tests, by their arms, and the last draw read."""
+    """One policy's tests, by their arms, and the place up to which draws are read."""
 
     after: Place = (0.0, "")
     ratios: dict[str, SampleRatio] = field(default_factory=dict)
@@ -77,13 +77,15 @@ class Odds:
         name = f"odds:{policy}"
         # Taken out until all is done: a round that fails half-way is done again from what was kept.
         bets = self._bets.pop(policy, None) or Bets.from_dict(await context.store.kept(name))
-        draws = await context.store.draws(policy, until=context.now - LAG_S, after=bets.after, limit=BATCH)
+        until = context.now - LAG_S
+        draws = await context.store.draws(policy, until=until, after=bets.after, limit=BATCH)
         for draw in draws:
             fired = bets.add(draw)
             if fired is not None:
                 await self._stop(policy, draw, fired, context)
-        if draws:
-            await context.store.keep(name, bets.to_dict())
+        if len(draws) < BATCH:
+            bets.after = max(bets.after, (until, ""))  # what lies before was no draw: it is not looked at again
+        await context.store.keep(name, bets.to_dict())
         self._bets[policy] = bets
 
     async def _stop(self, policy: str, draw: Draw, ratio: SampleRatio, context: Context) -> None:

@@ -72,6 +72,8 @@ async def test_other_odds_than_those_on_record_freeze_everything(world: World) -
 async def test_what_was_not_drawn_says_nothing(world: World, why: str) -> None:
     await world.record(drawn(world, 500, share=1.0, why=why))
     assert not await look(world)
+    kept = await world.store.kept(f"odds:{POLICY}")
+    assert kept == {"after": [world.now - LAG_S, ""], "ratios": []}  # nor is it read again
 
 
 async def test_a_draw_counts_whatever_it_enters(world: World) -> None:
