@@ -49,7 +49,7 @@ class Holdbacks:
         if decision.rolls_back:
             await _eject(subject, previous, held, decision, context)
         elif subject.comparison is not None and _over(held, decision, policy, context.now):
-            log.info("%s: %s stays, its predecessor is no better", held.policy, subject.version.label)
+            log.info("%s: %s stays, nothing proves its predecessor better", held.policy, subject.version.label)
             await context.registry.close_experiment(held.experiment, "INCONCLUSIVE", decision.evidence, now=context.now)
             await context.registry.set_holdback(held.policy, None)
 
