@@ -11,13 +11,12 @@ Kind = Literal["TRIP", "SEVERE", "EJECT"]
 async def roll_back(
     candidate: Candidate, context: Context, *, kind: Kind, experiment: str, summary: str, evidence: dict[str, Any]
 ) -> None:
-    """Take a candidate back for good, with the incident that says why. A confirmed one has ended: it stays confirmed.
+    """Take a candidate back for good, with the incident that says why.
 
     Raises:
         ConflictError: somebody else did already.
     """
-    if candidate.state != "confirmed":
-        await context.registry.advance(candidate, "trip", who="evolver", reason=summary, now=context.now)
+    await context.registry.advance(candidate, "trip", who="evolver", reason=summary, now=context.now)
     incident = Incident(
         id=f"{kind.lower()}-{experiment}",
         policy=candidate.policy,

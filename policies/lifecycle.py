@@ -7,7 +7,7 @@ from policies.errors import ConflictError
 
 # proposed: waits for its gates. gated: passed them, waits for the shadow. shadow: mirrored now. judged: shadow and
 # judge passed, waits for its canary (and a yes, in mode `approve`). canary: serves its share. promoted: in production,
-# still ejectable. confirmed: the comparison with its predecessor has ended well.
+# watched beside its predecessor. confirmed: that has ended well; what shows later still takes it back.
 State = Literal[
     "proposed",
     "gated",
@@ -33,7 +33,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     **{(here, "pass"): there for here, there in pairwise(_ORDER)},
     **{(state, "fail"): "rejected" for state in _BEFORE_CANARY},
     **{(state, "expire"): "inconclusive" for state in (*_BEFORE_CANARY, "canary")},
-    **{(state, "trip"): "rolled_back" for state in ("canary", "promoted")},
+    **{(state, "trip"): "rolled_back" for state in ("canary", "promoted", "confirmed")},
     **{(state, "override_canary"): "canary" for state in _BEFORE_CANARY},
     **{(state, "override_promote"): "promoted" for state in (*_BEFORE_CANARY, "canary")},
     **{(state, "override_reject"): "rejected" for state in (*_BEFORE_CANARY, "canary")},

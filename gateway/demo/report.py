@@ -16,7 +16,8 @@ from policies.registry.values import Experiment, Holdback
 async def report(registry: Registry, tally: Tally, received: "Received", holdback: Holdback | None) -> dict[str, Any]:
     """Versions, promotions, rollbacks, incidents, losses, and v1.0 beside the final version."""
     candidates = await registry.candidates(POLICY)
-    experiments = {experiment.candidate: experiment for experiment in await registry.experiments(POLICY)}
+    ended_badly = [e for e in await registry.experiments(POLICY) if e.verdict == "ROLL BACK"]
+    experiments = {experiment.candidate: experiment for experiment in ended_badly}
     by_candidate = {v.evidence.get("candidate"): v for v in await registry.versions(POLICY)}
     window = closing_window(tally, holdback)
     return {

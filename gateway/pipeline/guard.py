@@ -6,6 +6,7 @@
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -93,7 +94,8 @@ class Guard:
             evidence,
         )
         await registry.add_incident(incident)
-        await registry.close_experiment(trial.experiment, "ROLL BACK", evidence, now=now)
+        with contextlib.suppress(NotFoundError):  # an ordinary holdback compares without a registered experiment
+            await registry.close_experiment(trial.experiment, "ROLL BACK", evidence, now=now)
         self._core.evidence.running.pop(trial.experiment, None)
         log.info("%s: the rollback by %s is on record", run.policy, who)
 
@@ -104,7 +106,7 @@ class Guard:
             candidate = await self._registry.candidate(candidate_id)
         except NotFoundError:
             return
-        if candidate.state in {"canary", "promoted"}:
+        if candidate.state in {"canary", "promoted", "confirmed"}:
             await self._registry.advance(
                 candidate, "trip", who=self._core.writer, reason=why, now=now, station="breaker", measured=evidence
             )

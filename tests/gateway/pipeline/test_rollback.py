@@ -56,8 +56,9 @@ async def test_a_harmful_canary_is_taken_back(tmp_path: Path) -> None:
 
 
 async def test_evidence_pins_and_feedback_survive_a_restart(tmp_path: Path) -> None:
+    patient = {"breaker": {"window_s": 60, "deadline_s": 5, "alpha": 1e-9}}  # 15 failures must not end the comparison
     async with provider(script) as base:
-        async with running(settings(base), tmp_path) as gateway:
+        async with running(settings(base, patient), tmp_path) as gateway:
             _, experiment = await canary(gateway, "c1", genome(HARMFUL))
             for n in range(15):
                 await ask(gateway, f"s{n}")
@@ -66,7 +67,7 @@ async def test_evidence_pins_and_feedback_survive_a_restart(tmp_path: Path) -> N
             posteriors = {arm.hash: gateway.core.posteriors.of("assistant", arm.hash) for arm in _arms(gateway)}
             arms = {frame["unit"]: frame["arm"] for frame in gateway.frames("assignment")}
             last = gateway.frames("assignment")[-1]["id"]
-        async with running(settings(base), tmp_path) as again:
+        async with running(settings(base, patient), tmp_path) as again:
             after = again.core.evidence.running[experiment.id].evidence.totals()
             # The judgement channel waits for its deadline; what has been consumed is the same, bucket by bucket.
             assert _answers(after) == _answers(before)
@@ -123,6 +124,8 @@ async def test_a_harmful_promotion_is_ejected_to_its_predecessor(tmp_path: Path)
         assert await registry.holdbacks() == []
         assert (await registry.candidate("c1")).state == "rolled_back"
         assert [incident.kind for incident in await registry.incidents("assistant")] == ["EJECT"]
+        await gateway.until(lambda: not gateway.core.evidence.running)
+        assert gateway.core.fall_open.counts["registry"] == 0
 
 
 async def test_an_outage_blames_the_provider(tmp_path: Path) -> None:
