@@ -6,7 +6,7 @@ from typing import Protocol
 from config.settings import Policy
 from gateway.pipeline.epoch import Arm, Memory, Target, Way
 from gateway.pipeline.metrics import ArmCounters
-from policies.errors import OperatorError
+from policies.errors import NotFoundError, OperatorError
 from policies.genome import Genome
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
@@ -62,6 +62,11 @@ class Parts:
         except OperatorError as error:
             self.problems.append(f"{role} {candidate or label}: {error}")
             return None
+        try:
+            memory = self.workshop.memory(self.policy, genome)
+        except NotFoundError as error:
+            self.problems.append(f"{role} {candidate or label}: {error}")
+            return None
         return Arm(
             hash=digest,
             role=role,
@@ -70,7 +75,7 @@ class Parts:
             genome=genome,
             default=default,
             by_model=by_model,
-            memory=self.workshop.memory(self.policy, genome),
+            memory=memory,
             counters=self.workshop.counters(self.name, role),
             hash_bytes=digest.encode(),
             version_bytes=label.encode(),

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from config.settings import Policy, Regex, Settings
 from gateway.pipeline.arms import Parts
 from gateway.pipeline.epoch import Epoch, Memory, Target
+from gateway.pipeline.memories import Memories
 from gateway.pipeline.metrics import ArmCounters, Metrics
 from gateway.pipeline.routes import Route
 from gateway.pipeline.scene import Scene, Verdicts
 from gateway.pipeline.snapshot import PolicySnapshot, Snapshot
 from gateway.pipeline.targets import default_model, targets_of
 from policies.bandit import Posterior
+from policies.errors import NotFoundError
 from policies.genome import Genome
 from policies.matching import Matcher
-from policies.memory import Index
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
 from policies.validators import Validators
@@ -23,7 +24,7 @@ from policies.validators import Validators
 class Builder:
     """Makes epochs for one worker."""
 
-    def __init__(self, metrics: Metrics, key: bytes, memories: Callable[[str], Index | None]) -> None:
+    def __init__(self, metrics: Metrics, key: bytes, memories: Memories) -> None:
         self._metrics = metrics
         self._key = key
         self._memories = memories
@@ -91,11 +92,21 @@ class Builder:
         return found
 
     def memory(self, policy: Policy, genome: Genome) -> Memory | None:
-        """The memory of an arm, where its genome asks for any."""
-        if not genome.memory.retriever_topk or policy.memory_file is None:
+        """The memory of an arm, where its genome asks for any.
+
+        Raises:
+            OperatorError: the memory file can't be read. NotFoundError: it is not the snapshot that the genome names.
+        """
+        wanted, file = genome.memory, policy.memory_file
+        if not wanted.retriever_topk or (file is None and wanted.snapshot is None):
             return None
-        index = self._memories(policy.memory_file)
-        return Memory(index, genome.memory.retriever_topk) if index is not None else None
+        loaded = self._memories(file) if file is not None else None
+        if loaded is None or wanted.snapshot not in {None, loaded.snapshot}:
+            raise NotFoundError(
+                f"memory snapshot {wanted.snapshot} is not what memory_file {file} holds; "
+                "restore the file, or roll the memory layer back"
+            )
+        return Memory(loaded.index, wanted.retriever_topk)
 
     def salt(self, policy: str, salts: list[str]) -> bytes:
         """The draw's key: secret, and a new one whenever an experiment begins or ends."""

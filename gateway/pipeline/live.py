@@ -19,7 +19,8 @@ class Running:
     peers: Sequence[Rows] = ()
     writers: int = 1
     decision: Decision | None = None
-    exchanged: float = 0.0  # watermark of the last exchange
+    offered: float = 0.0  # watermark of the rows last made
+    exchanged: float = 0.0  # watermark of the last exchange that the registry took
     tripped: bool = field(default=False)
 
 
@@ -70,12 +71,17 @@ class LiveEvidence:
                 yield run, run.decision
 
     def rows(self, now: float) -> Iterator[Totals]:
-        """What has changed since the last exchange."""
+        """What has changed since the last exchange that succeeded; `exchanged` must follow where this one does."""
         for experiment, run in self.running.items():
             watermark = run.evidence.watermark(now)
             for bucket, data in run.evidence.totals(run.exchanged).items():
                 yield Totals("evidence", experiment, self._writer, bucket, data, watermark, now)
-            run.exchanged = watermark
+            run.offered = watermark
+
+    def exchanged(self) -> None:
+        """The registry has the rows last made."""
+        for run in self.running.values():
+            run.exchanged = run.offered
 
     def take_peers(self, experiment: str, rows: Iterable[Totals], now: float) -> None:
         """Take over the other writers' sums; those that were heard of lately count as alive."""

@@ -1,21 +1,30 @@
 """Memory files, read off the request path and kept until they change."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from policies.errors import OperatorError
-from policies.memory import Entry, Index
+from policies.memory import Entry, Index, snapshot_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file's entries, ready to search, and the content hash that genomes name them by."""
+
+    index: Index
+    snapshot: str
 
 
 class Memories:
-    """Indexes by file name."""
+    """What is in which file."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[int, Index]] = {}
+        self._known: dict[str, tuple[int, Loaded]] = {}
 
-    def __call__(self, name: str) -> Index:
-        """The index of a file of JSON lines, each `{"id", "text", "topics"}`.
+    def __call__(self, name: str) -> Loaded:
+        """The entries of a file of JSON lines, each `{"id", "text", "topics"}`.
 
         Raises:
             OperatorError: it can't be read, or a line is not an entry.
@@ -29,9 +38,10 @@ class Memories:
             lines = path.read_bytes().splitlines()
         except OSError as error:
             raise OperatorError(f"memory_file {name}: can't be read ({error.strerror})") from error
-        index = Index([_entry(name, number, line) for number, line in enumerate(lines, 1) if line.strip()])
-        self._known[name] = (stamp, index)
-        return index
+        entries = [_entry(name, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        loaded = Loaded(Index(entries), snapshot_hash(entries))
+        self._known[name] = (stamp, loaded)
+        return loaded
 
 
 def _entry(name: str, number: int, line: bytes) -> Entry:

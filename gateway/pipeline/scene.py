@@ -10,6 +10,7 @@ from gateway.pipeline.snapshot import PolicySnapshot
 from policies.bandit import Posterior
 from policies.errors import OperatorError
 from policies.fitness import Gates, Weights, resolve
+from policies.genome import MemoryLayer
 from policies.render import Renderer
 
 _CONDITIONAL: frozenset[object] = frozenset({"json_schema", "tool_args"})
@@ -142,8 +143,9 @@ class Scene:
         arm = self._parts.arm(genome, "production", label, None)
         if arm is not None:
             return arm
-        # The model that it names is gone from the configuration: its prompt still applies to the client's own model.
-        plain = genome.model_copy(update={"strategy": genome.strategy.model_copy(update={"model_key": None})})
+        # The model or the memory that it names is gone: its prompt still applies to the client's own model.
+        strategy = genome.strategy.model_copy(update={"model_key": None})
+        plain = genome.model_copy(update={"strategy": strategy, "memory": MemoryLayer()})
         arm = self._parts.arm(plain, "production", label, None)
         if arm is None:
             raise OperatorError(f"policies.{self._name}: {self._parts.problems[-1]}")

@@ -220,6 +220,7 @@ class Worker:
         rows = [*self.core.evidence.rows(now), *self.core.posteriors.rows(now)]
         if rows:
             await self._registry.put_totals(rows)
+        self.core.evidence.exchanged()
 
     def _forget_ended(self) -> None:
         rows = self.snapshot.policies.values()

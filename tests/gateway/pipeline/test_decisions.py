@@ -1,19 +1,22 @@
 """The pipeline's decisions without sockets: plans, odds, posteriors, signals, headers, small parts."""
 
 from math import isclose
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import BanditSettings, Upstream
+from config.settings import BanditSettings, BreakerSettings, Policy, Upstream
 from gateway.http.framing import HOP_BY_HOP
 from gateway.http.messages import Headers
 from gateway.http.upstream import Call, Sink
 from gateway.pipeline.allocation import allocate, entrances
 from gateway.pipeline.entropy import Entropy
-from gateway.pipeline.epoch import Trial
+from gateway.pipeline.epoch import Entrance, PolicyView, Trial
 from gateway.pipeline.headers import upward
+from gateway.pipeline.live import LiveEvidence
 from gateway.pipeline.metrics import Histogram
 from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.recent import Recent, RecentRequests
@@ -207,3 +210,18 @@ def test_histogram_bounds_are_inclusive() -> None:
     for value in (0.5, 1.0, 1.5, 9.0):
         histogram.observe(value)
     assert histogram.cumulative() == [("1.0", 2.0), ("2.0", 3.0), ("+Inf", 4.0)]
+
+
+def test_rows_that_the_registry_did_not_take_are_made_again() -> None:
+    trial = Trial("e1", "c1", "c", "p", holdback=False, started_at=0.0)
+    policy = Policy(breaker=BreakerSettings(deadline_s=5.0))
+    live, entrances_of_c = LiveEvidence("w0"), (Entrance("e1", challenger=True, q=0.2),)
+    live.follow(cast("list[PolicyView]", [SimpleNamespace(name="support", settings=policy, trials=(trial,))]))
+    live.assigned(entrances_of_c, "u1", 1000.0)
+    live.settled(entrances_of_c, "u1", None, 1000.5)
+    live.judged(entrances_of_c, "u1", bad=False, now=1000.6)
+    assert list(live.judge(1001.0)) == []
+    assert 1000 in {row.bucket for row in live.rows(1001.0)}
+    assert 1000 in {row.bucket for row in live.rows(1100.0)}, "the first ones were lost"
+    live.exchanged()
+    assert 1000 not in {row.bucket for row in live.rows(1200.0)}
