@@ -34,7 +34,7 @@ class StreamReader:
 
     __slots__ = ("_chunks", "_fresh", "_hide_usage", "_tail", "done")
 
-    def __init__(self, *, hide_usage: bool = False) -> None:
+    def __init__(self, hide_usage: bool = False) -> None:
         self.done = False  # the terminator was seen
         self._chunks = Chunks()
         self._hide_usage = hide_usage
