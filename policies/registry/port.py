@@ -6,7 +6,9 @@ Rules every adapter keeps (the conformance suite in tests/policies/registry chec
 2. Versions are immutable. Production is a pointer moved by compare-and-set on its revision.
 3. A candidate changes by compare-and-set on its revision; its state only along `policies.lifecycle`.
 4. Totals are monotone: one row per (kind, subject, writer, bucket), replaced whole; writing one twice is harmless.
-5. `changed()` is cheap and differs after every write but `put_totals`: pollers compare it before reading more.
+5. What is stored of versions, production, candidates, experiments, holdbacks and incidents leaves a note in the same
+   transaction (`policies.registry.trail` says which), and notes form a chain.
+6. `changed()` is cheap and differs after every write but `put_totals`: pollers compare it before reading more.
 """
 
 from typing import Any, Protocol, Self
@@ -120,8 +122,8 @@ class Experiments(Protocol):
     async def experiments(self, policy: str | None = None, *, running: bool = False) -> list[Experiment]:
         """Oldest first."""
 
-    async def set_holdback(self, policy: str, holdback: Holdback | None) -> None:
-        """Set or clear the policy's holdback."""
+    async def set_holdback(self, policy: str, holdback: Holdback | None, *, now: float = 0.0) -> None:
+        """Set or clear the policy's holdback; `now` is when it was cleared, 0 where nobody says so."""
 
     async def holdbacks(self) -> list[Holdback]:
         """Those in force."""

@@ -5,9 +5,10 @@ from typing import Any
 
 import aiosqlite
 
-from policies.registry.sqlite_connection import SqliteConnection
+from policies.registry.sqlite_connection import SqliteConnection, fetch
 from policies.registry.sqlite_queries import queries
 from policies.registry.sqlite_rows import encode, from_row, to_row
+from policies.registry.trail import linked
 from policies.registry.values import Note
 
 _SQL = queries("audit")
@@ -43,5 +44,6 @@ class SqliteAudit(SqliteConnection):
 
 
 async def append_note(db: aiosqlite.Connection, note: Note) -> None:
-    """Append a line inside another transaction."""
-    await db.execute(_SQL["note"], to_row(note))
+    """Append a line inside another transaction, linked to the last one."""
+    last = await fetch(db, _SQL["last_link"])
+    await db.execute(_SQL["note"], to_row(linked(last[0]["link"] if last else "", note)))

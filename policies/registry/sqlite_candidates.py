@@ -10,7 +10,8 @@ from policies.registry.sqlite_audit import append_note
 from policies.registry.sqlite_connection import SqliteConnection
 from policies.registry.sqlite_queries import queries
 from policies.registry.sqlite_rows import from_row, to_row
-from policies.registry.values import Candidate, Note, Tombstone
+from policies.registry.trail import candidate_added, candidate_moved
+from policies.registry.values import Candidate, Tombstone
 
 _SQL = queries("candidates")
 BURYING: frozenset[lifecycle.Event] = frozenset({"fail", "trip", "override_reject"})
@@ -27,8 +28,10 @@ class SqliteCandidates(SqliteConnection):
         """
         try:
             async with self.writing() as db:
-                cursor = await db.execute(_SQL["add"], _row(candidate))
-                return cursor.rowcount == 1
+                added = (await db.execute(_SQL["add"], _row(candidate))).rowcount == 1
+                if added:
+                    await append_note(db, candidate_added(candidate))
+                return added
         except sqlite3.IntegrityError as error:
             raise ConflictError(f"there is another candidate '{candidate.id}'; give this one a fresh id") from error
 
@@ -81,7 +84,7 @@ class SqliteCandidates(SqliteConnection):
                 stone = Tombstone(after.policy, after.genome.content_hash, now, reason)
                 await db.execute(_SQL["bury"], to_row(stone))
             if event is not None:
-                await append_note(db, _note(candidate, after, event, who, now))
+                await append_note(db, candidate_moved(candidate, after, event, who, now))
         return replace(after, revision=after.revision + 1)
 
     async def tombstones(self, policy: str) -> list[Tombstone]:
@@ -96,8 +99,3 @@ def _row(candidate: Candidate) -> dict[str, Any]:
 
 def _measured(candidate: Candidate, station: str, measured: dict[str, Any] | None) -> Candidate:
     return candidate if measured is None else replace(candidate, stations=candidate.stations | {station: measured})
-
-
-def _note(before: Candidate, after: Candidate, event: lifecycle.Event, who: str, now: float) -> Note:
-    detail = {"from": before.state, "to": after.state, "reason": after.reason}
-    return Note(at=now, policy=after.policy, who=who, action=event, subject=after.id, detail=detail)

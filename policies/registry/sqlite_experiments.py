@@ -4,9 +4,11 @@ import secrets
 from typing import Any
 
 from policies.errors import NotFoundError
+from policies.registry.sqlite_audit import append_note
 from policies.registry.sqlite_connection import SqliteConnection, fetch
 from policies.registry.sqlite_queries import queries
 from policies.registry.sqlite_rows import encode, from_row, to_row
+from policies.registry.trail import experiment_closed, experiment_opened, holdback_set
 from policies.registry.values import Experiment, Holdback
 
 _SQL = queries("experiments")
@@ -31,6 +33,7 @@ class SqliteExperiments(SqliteConnection):
                 started_at=now,
             )
             await db.execute(_SQL["open"], to_row(experiment))
+            await append_note(db, experiment_opened(experiment))
         return experiment
 
     async def close_experiment(
@@ -43,24 +46,29 @@ class SqliteExperiments(SqliteConnection):
         """
         ended = {"id": experiment_id, "verdict": verdict, "evidence": encode(evidence), "ended_at": now}
         async with self.writing() as db:
-            await db.execute(_SQL["close"], ended)
+            closed = (await db.execute(_SQL["close"], ended)).rowcount == 1
             rows = await fetch(db, _SQL["by_id"], {"id": experiment_id})
-        if not rows:
-            raise NotFoundError(f"there is no experiment '{experiment_id}'; `evogate experiments` lists them")
-        return from_row(Experiment, rows[0])
+            if not rows:
+                raise NotFoundError(f"there is no experiment '{experiment_id}'; `evogate experiments` lists them")
+            experiment = from_row(Experiment, rows[0])
+            if closed:
+                await append_note(db, experiment_closed(experiment))
+        return experiment
 
     async def experiments(self, policy: str | None = None, *, running: bool = False) -> list[Experiment]:
         """Oldest first."""
         rows = await self.fetch(_SQL["all"], {"policy": policy, "running": running})
         return [from_row(Experiment, row) for row in rows]
 
-    async def set_holdback(self, policy: str, holdback: Holdback | None) -> None:
-        """Set or clear the policy's holdback."""
+    async def set_holdback(self, policy: str, holdback: Holdback | None, *, now: float = 0.0) -> None:
+        """Set or clear the policy's holdback; `now` is when it was cleared, 0 where nobody says so."""
         async with self.writing() as db:
             if holdback is None:
-                await db.execute(_SQL["clear_holdback"], {"policy": policy})
+                changed = (await db.execute(_SQL["clear_holdback"], {"policy": policy})).rowcount > 0
             else:
-                await db.execute(_SQL["set_holdback"], to_row(holdback, policy=policy))
+                changed = (await db.execute(_SQL["set_holdback"], to_row(holdback, policy=policy))).rowcount > 0
+            if changed:
+                await append_note(db, holdback_set(policy, holdback, now))
 
     async def holdbacks(self) -> list[Holdback]:
         """Those in force."""

@@ -1,9 +1,11 @@
 """SQLite: incidents and findings."""
 
 from policies.errors import NotFoundError
+from policies.registry.sqlite_audit import append_note
 from policies.registry.sqlite_connection import SqliteConnection, fetch
 from policies.registry.sqlite_queries import queries
 from policies.registry.sqlite_rows import from_row, to_row
+from policies.registry.trail import incident_added, incident_resolved
 from policies.registry.values import Finding, Incident
 
 _SQL = queries("log")
@@ -15,7 +17,9 @@ class SqliteLog(SqliteConnection):
     async def add_incident(self, incident: Incident) -> None:
         """Store one; a second with the same id changes nothing."""
         async with self.writing() as db:
-            await db.execute(_SQL["add_incident"], to_row(incident))
+            added = (await db.execute(_SQL["add_incident"], to_row(incident))).rowcount == 1
+            if added:
+                await append_note(db, incident_added(incident))
 
     async def resolve_incident(self, incident_id: str, *, now: float) -> None:
         """Mark it as over; the first time counts.
@@ -24,9 +28,12 @@ class SqliteLog(SqliteConnection):
             NotFoundError: no such incident.
         """
         async with self.writing() as db:
-            if not await fetch(db, _SQL["incident"], {"id": incident_id}):
+            rows = await fetch(db, _SQL["incident"], {"id": incident_id})
+            if not rows:
                 raise NotFoundError(f"there is no incident '{incident_id}'; `evogate incidents` lists them")
-            await db.execute(_SQL["resolve"], {"id": incident_id, "now": now})
+            resolved = (await db.execute(_SQL["resolve"], {"id": incident_id, "now": now})).rowcount == 1
+            if resolved:
+                await append_note(db, incident_resolved(rows[0]["policy"], incident_id, now))
 
     async def incidents(self, policy: str | None = None) -> list[Incident]:
         """Oldest first."""

@@ -4,9 +4,11 @@ from typing import Any
 
 from policies.errors import ConflictError, NotFoundError
 from policies.genome import Genome, Lineage
+from policies.registry.sqlite_audit import append_note
 from policies.registry.sqlite_connection import Row, SqliteConnection, fetch
 from policies.registry.sqlite_queries import queries
 from policies.registry.sqlite_rows import from_row, to_row
+from policies.registry.trail import production_moved, version_added
 from policies.registry.values import Pointer, Version
 
 _SQL = queries("versions")
@@ -32,6 +34,7 @@ class SqliteVersions(SqliteConnection):
             number = _next(await fetch(db, _SQL["latest"], {"policy": policy}), major=major)
             version = Version(policy, number, genome, lineage, now, who, why, evidence or {})
             await db.execute(_SQL["add"], to_row(version, major=number[0], minor=number[1]))
+            await append_note(db, version_added(version))
         return version
 
     async def versions(self, policy: str) -> list[Version]:
@@ -62,6 +65,7 @@ class SqliteVersions(SqliteConnection):
             if (present.revision if present else 0) != expected_revision:
                 raise ConflictError(_moved(policy, present, expected_revision))
             await db.execute(_SQL["move"], to_row(pointer))
+            await append_note(db, production_moved(pointer))
         return pointer
 
     async def pointers(self, policy: str) -> list[Pointer]:

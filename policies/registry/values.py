@@ -144,7 +144,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One line of the audit trail: who did what to which subject, and why."""
+    """One line of the audit trail: who did what to which subject, and why. `link` is the registry's (see `trail`)."""
 
     at: float
     policy: str
@@ -152,6 +152,7 @@ class Note:
     action: str
     subject: str
     detail: dict[str, Any] = field(default_factory=dict)
+    link: str = field(default="", compare=False)
 
 
 __all__ = [

@@ -13,6 +13,7 @@ import pytest
 from policies.errors import OperatorError
 from policies.registry import SqliteRegistry, open_registry
 from policies.registry.sqlite_connection import APPLICATION_ID
+from policies.registry.trail import first_broken
 from tests.policies.registry.conformance.base import NOW, ROOT, candidate
 from tests.policies.registry.conformance.log import FINDING
 
@@ -160,7 +161,7 @@ async def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> Non
 async def test_a_write_cancelled_at_any_await_is_whole_or_absent(tmp_path: Path) -> None:
     whole = []
     async with open_registry(tmp_path) as registry:
-        for steps in range(30):
+        for steps in range(40):
             policy = f"p{steps}"
             here = candidate(policy, policy=policy)
             await registry.add_candidate(here)
@@ -170,7 +171,10 @@ async def test_a_write_cancelled_at_any_await_is_whole_or_absent(tmp_path: Path)
             write.cancel()
             await asyncio.gather(write, return_exceptions=True)
             whole.append((await registry.candidate(policy)).state == "rejected")
-            assert len(await registry.tombstones(policy)) == len(await registry.notes(policy)) == int(whole[-1])
+            noted = [note.action for note in await registry.notes(policy)]
+            assert noted == ["candidate", "fail"][: 1 + whole[-1]]
+            assert len(await registry.tombstones(policy)) == int(whole[-1])
+        assert first_broken(await registry.notes()) is None
     assert (whole[0], whole[-1]) == (False, True)
 
 
@@ -205,7 +209,10 @@ async def test_what_returned_before_a_kill_is_there(tmp_path: Path, seed: int) -
     async with SqliteRegistry(path) as registry:
         rejected = {one.id for one in await registry.candidates() if one.state == "rejected"}
         assert returned <= rejected
-        assert len(rejected) == len(await registry.tombstones("support")) == len(await registry.notes())
+        notes = await registry.notes(limit=10_000)
+        assert len(rejected) == len(await registry.tombstones("support"))
+        assert len(rejected) == sum(note.action == "fail" for note in notes)
+        assert first_broken(notes) is None
 
 
 def _kill_after(command: list[str], lines: int) -> set[str]:

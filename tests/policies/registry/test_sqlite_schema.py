@@ -51,7 +51,7 @@ async def test_a_file_of_schema_1_still_loads(old: Path) -> None:
         assert [total.data for total in await registry.totals("evidence", experiment.id)] == [{"n": 12}]
         assert (await registry.state("freeze"))["frozen"] is False
         assert [len(rows) for rows in (await registry.incidents(), await registry.findings())] == [1, 1]
-        assert [note.action for note in await registry.notes()] == ["pass"]
+        assert [(note.action, note.link) for note in await registry.notes()] == [("pass", "")]
         assert [holdback.share for holdback in await registry.holdbacks()] == [0.02]
 
 

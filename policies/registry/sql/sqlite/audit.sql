@@ -1,6 +1,9 @@
 -- name: note
-INSERT INTO notes (at, policy, who, action, subject, detail)
-VALUES (:at, :policy, :who, :action, :subject, :detail);
+INSERT INTO notes (at, policy, who, action, subject, detail, link)
+VALUES (:at, :policy, :who, :action, :subject, :detail, :link);
+
+-- name: last_link
+SELECT link FROM notes ORDER BY id DESC LIMIT 1;
 
 -- name: notes
 SELECT * FROM (SELECT * FROM notes WHERE :policy IS NULL OR policy = :policy ORDER BY id DESC LIMIT :limit) ORDER BY id;

@@ -4,7 +4,7 @@ VALUES (:id, :policy, :kind, :at, :subject, :summary, :evidence, :resolved_at)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: incident
-SELECT 1 FROM incidents WHERE id = :id;
+SELECT policy FROM incidents WHERE id = :id;
 
 -- name: resolve
 UPDATE incidents SET resolved_at = :now WHERE id = :id AND resolved_at IS NULL;

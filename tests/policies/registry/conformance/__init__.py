@@ -6,7 +6,7 @@ connection to one store that is empty at first) and `racer` (the command of a pr
 
 import pytest
 
-for _family in ("audit", "candidates", "experiments", "log", "races", "totals", "versions"):
+for _family in ("audit", "candidates", "experiments", "log", "races", "totals", "trail", "versions"):
     pytest.register_assert_rewrite(f"{__name__}.{_family}")
 
 from tests.policies.registry.conformance.audit import AuditConformance  # noqa: E402
@@ -15,6 +15,7 @@ from tests.policies.registry.conformance.experiments import ExperimentsConforman
 from tests.policies.registry.conformance.log import LogConformance  # noqa: E402
 from tests.policies.registry.conformance.races import RacesConformance  # noqa: E402
 from tests.policies.registry.conformance.totals import TotalsConformance  # noqa: E402
+from tests.policies.registry.conformance.trail import TrailConformance  # noqa: E402
 from tests.policies.registry.conformance.versions import VersionsConformance  # noqa: E402
 
 
@@ -25,6 +26,7 @@ class RegistryConformance(
     TotalsConformance,
     LogConformance,
     AuditConformance,
+    TrailConformance,
     RacesConformance,
 ):
     """All families."""

@@ -1,4 +1,4 @@
-"""Notes keep their order; named states are replaced whole; rule 5: `changed()`."""
+"""Notes keep their order; named states are replaced whole; rule 6: `changed()`."""
 
 from collections.abc import Awaitable, Callable
 

@@ -8,6 +8,7 @@ import pytest
 from policies.errors import ConflictError, NotFoundError
 from policies.lifecycle import ENDED, STATES, TRANSITIONS, Event, State
 from policies.registry import Registry
+from policies.registry.trail import digest
 from tests.policies.registry.conformance.base import NOW, Conformance, Connect, candidate, genome
 
 EVENTS: tuple[Event, ...] = get_args(Event)
@@ -101,14 +102,15 @@ class CandidatesConformance(Conformance):
         assert here.stations == {"shadow": {"n": 3}, "judge": {"score": 0.7}}
         assert (here.state, here.state_since, here.reason, here.revision) == ("proposed", NOW, "more", 2)
         assert await registry.candidate("c1") == here
-        assert await registry.notes("support") == []
+        assert [note.action for note in await registry.notes("support")] == ["candidate"]
 
     async def test_a_move_is_noted(self, registry: Registry) -> None:
         await registry.add_candidate(candidate())
         await registry.advance(candidate(), "pass", who="evolver", reason="gates passed", now=NOW + 1)
-        (note,) = await registry.notes("support")
+        _, note = await registry.notes("support")
         assert (note.at, note.who, note.action, note.subject) == (NOW + 1, "evolver", "pass", "c1")
-        assert note.detail == {"from": "proposed", "to": "gated", "reason": "gates passed"}
+        moved = digest(await registry.candidate("c1"))
+        assert note.detail == {"from": "proposed", "to": "gated", "reason": "gates passed", "digest": moved}
 
     async def test_of_two_connections_that_read_the_same_state_one_moves_it(self, connect: Connect) -> None:
         one, two = await connect(), await connect()
@@ -120,7 +122,7 @@ class CandidatesConformance(Conformance):
         with pytest.raises(ConflictError, match="changed"):
             await one.advance(here, None, who="evolver", reason="", now=NOW, station="canary", measured={"n": 1})
         assert await one.candidate("c1") == tripped
-        assert [note.action for note in await one.notes()] == ["trip"]
+        assert [note.action for note in await one.notes()] == ["candidate", "trip"]
 
     async def test_a_candidate_that_was_never_stored_can_not_move(self, registry: Registry) -> None:
         with pytest.raises(ConflictError):
