@@ -258,6 +258,7 @@ class Gateway(Section):
 
     host: str = "127.0.0.1"
     port: Port = 8800
+    workers: int = Field(default=1, ge=1, le=64)  # processes on that port; counts from the next start on
     admin_host: str = "127.0.0.1"
     admin_port: Port = 8801
     poll_s: Seconds = 1.0

@@ -16,13 +16,21 @@ def read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     Raises:
         OperatorError: missing, unreadable, not YAML, not a mapping, or a key that stands twice.
     """
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The file as it stands.
+
+    Raises:
+        OperatorError: missing, unreadable, or not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise OperatorError(f"{path}: can't be read ({error.strerror}); name another with --config") from error
     except UnicodeDecodeError as error:
         raise OperatorError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    return parse(text, str(path))
 
 
 def parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
