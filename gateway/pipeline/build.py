@@ -1,6 +1,5 @@
 """Building epochs off the request path. Compiled pieces are kept from one epoch to the next."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 
 from config.settings import Policy, Regex, Settings
@@ -18,6 +17,7 @@ from policies.genome import Genome
 from policies.matching import Matcher
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
+from policies.salt import draw_salt
 from policies.validators import Validators
 
 
@@ -110,7 +110,7 @@ class Builder:
 
     def salt(self, policy: str, salts: list[str]) -> bytes:
         """The draw's key: secret, and a new one whenever an experiment begins or ends."""
-        return hashlib.blake2b("|".join([policy, *sorted(salts)]).encode(), key=self._key, digest_size=32).digest()
+        return draw_salt(self._key, policy, salts)
 
     def counters(self, policy: str, role: Role) -> ArmCounters:
         """Where a role's arms count."""

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from config.settings import Settings
+from config.settings import Policy, Settings
 from policies.errors import ConflictError
 from policies.genome import Lineage
 from policies.registry.port import Registry
-from policies.registry.values import Candidate, Experiment, Holdback, Pointer, Version
+from policies.registry.values import Candidate, Experiment, Holdback, Note, Pointer, Version
+
+TERMS = {"mode", "unit", "bandit", "breaker", "promotion", "reward", "budgets"}  # what decisions are made by
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ async def publish_configured(registry: Registry, settings: Settings, now: float)
     if (await registry.state("policies")).get("names") != names:
         await registry.set_state("policies", {"names": names})
     for name, policy in settings.policies.items():
+        await _note_terms(registry, name, policy, now)
         key = f"configured:{name}"
         digest = policy.genome.content_hash
         known = (await registry.state(key)).get("hash")
@@ -78,6 +81,14 @@ async def publish_configured(registry: Registry, settings: Settings, now: float)
         except ConflictError:
             continue  # another worker was faster; the next round sees its work
         await registry.set_state(key, {"hash": digest})
+
+
+async def _note_terms(registry: Registry, name: str, policy: Policy, now: float) -> None:
+    """Before they come into force: `evogate verify` decides again by the terms on record."""
+    terms = policy.model_dump(mode="json", include=TERMS)
+    if (await registry.state(f"terms:{name}")) != terms:
+        await registry.note(Note(now, name, "config", "terms", name, terms))
+        await registry.set_state(f"terms:{name}", terms)
 
 
 async def _to_production(
