@@ -28,8 +28,11 @@ class Relay:
         reply.on_pause = self.call.pause
         reply.on_resume = self.call.resume
 
+    def on_whole(self, status: int, headers: Headers, body: bytes, _content_type: bytes) -> None:
+        self.reply.send(status, headers, body)
+
     def on_head(self, status: int, headers: Headers) -> None:
-        self.reply.start(status, end_to_end(headers), content_length(headers))
+        self.reply.start(status, headers, content_length(headers))
 
     def on_data(self, data: bytes) -> None:
         self.reply.write(data)

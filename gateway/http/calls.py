@@ -1,5 +1,6 @@
 """A request on its way to an upstream, and who hears the answer."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.http.errors import UpstreamError
@@ -10,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Who hears an answer. Called on the loop; must not block."""
+    """Who hears an answer. Called on the loop; must not block. A sink that is a WholeSink, too, hears of it there."""
 
     def on_head(self, status: int, headers: Headers) -> None:
-        """The head; interim answers are left out."""
+        """The head, without hop-by-hop headers; interim answers are left out."""
 
     def on_data(self, data: bytes) -> None:
         """What one read brought of the body, never empty."""
@@ -25,15 +26,29 @@ class Sink(Protocol):
         """There is no answer, or no more of it."""
 
 
+class WholeSink(Sink, Protocol):
+    """A sink that takes an answer in one call where it came in one read, as nearly all that are not streams do."""
+
+    def on_whole(self, status: int, headers: Headers, body: bytes, content_type: bytes) -> None:
+        """Instead of `on_head`, `on_data` and `on_end`; never for an answer that can't have a body.
+
+        `content_type` is the header's value, empty where absent: spares looking for it.
+        """
+
+
+OnWhole = Callable[[int, Headers, bytes, bytes], None]
+
+
 class Call:
     """One request on its way. `deadline` is that of the whole call, on the loop's clock."""
 
-    __slots__ = ("connection", "deadline", "method", "paused", "request", "sink")
+    __slots__ = ("connection", "deadline", "method", "on_whole", "paused", "request", "sink")
 
     def __init__(self, method: bytes, request: bytes, sink: Sink, deadline: float) -> None:
         self.method = method
         self.request = request
         self.sink: Sink | None = sink  # None once the call has ended
+        self.on_whole: OnWhole | None = getattr(sink, "on_whole", None)
         self.deadline = deadline
         self.connection: UpstreamConnection | None = None
         self.paused = False

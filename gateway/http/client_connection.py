@@ -222,4 +222,4 @@ def refusal(error: HttpError, extra: Headers) -> bytes:
     kind = "server_error" if error.status >= 500 else "invalid_request_error"
     body = framing.envelope(str(error), kind, code=error.reason)
     headers = [(b"Content-Type", b"application/json"), (b"x-evogate-error", error.reason.encode()), *extra]
-    return framing.response_head(error.status, headers, length=len(body), extra=b"Connection: close\r\n") + body
+    return framing.response(error.status, headers, length=len(body), extra=(framing.CLOSE,), body=body)

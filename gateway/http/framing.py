@@ -7,6 +7,7 @@ Rules (RFC 9110 section 7.6.1, RFC 9112 sections 6 and 7):
 3. A message whose length is unknown is chunked; for an HTTP/1.0 client it ends with the connection.
 """
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 import orjson
@@ -29,38 +30,85 @@ HOP_BY_HOP = frozenset(
 )
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE = b"Connection: close"
+KEEP_ALIVE = b"Connection: keep-alive"
+CHUNKED = b"Transfer-Encoding: chunked"
 
-_OWNED = frozenset({b"connection", b"transfer-encoding", b"keep-alive"})
-_OWNED_SIZES = frozenset(map(len, _OWNED))
-_REPLACED = _OWNED | {b"host"}
-_REPLACED_SIZES = frozenset(map(len, _REPLACED))
-_HOPS: dict[bytes, bool] = {}
+# What a header means to a proxy; those below HOP travel on.
+PLAIN, TYPE, LENGTH, HOST, HOP, CODING, CONNECTION = range(7)
+_SPECIAL = {
+    **dict.fromkeys(HOP_BY_HOP, HOP),
+    b"connection": CONNECTION,
+    b"content-length": LENGTH,
+    b"content-type": TYPE,
+    b"host": HOST,
+    b"transfer-encoding": CODING,
+}
+_KINDS: dict[bytes, int] = {}  # by spelling: a look-up costs less than lower-casing and comparing
 _SPELLINGS_KEPT = 4096
 _NAMES_NOTHING = frozenset({b"keep-alive", b"close"})  # values of `Connection` that name no header
-_STATUS_LINES = {s.value: b"HTTP/1.1 %d %b\r\n" % (s.value, s.phrase.encode()) for s in HTTPStatus}
+_STATUS_LINES = {s.value: b"HTTP/1.1 %d %b" % (s.value, s.phrase.encode()) for s in HTTPStatus}
+
+
+def _kind_of(name: bytes) -> int:
+    """The kind of a spelling not met before; remembered, in a table that clients can't grow without end."""
+    kind = _SPECIAL.get(name.lower(), PLAIN)
+    if len(_KINDS) < _SPELLINGS_KEPT:
+        _KINDS[name] = kind
+    return kind
+
+
+def survey(headers: Headers) -> tuple[Headers, bytes, bytes | None, bytes]:
+    """What one walk over a parsed message's headers finds.
+
+    The headers that travel on (`Host` and `Content-Length` stay, Pool and Reply correct them), the content type (empty
+    where absent), the declared length, and the transfer coding (empty where absent).
+    """
+    kept = []
+    content_type = coding = b""
+    length: bytes | None = None
+    named: set[bytes] = set()
+    for pair in headers:
+        kind = _KINDS.get(pair[0])
+        if kind is None:
+            kind = _kind_of(pair[0])
+        if kind < HOP:
+            kept.append(pair)
+            if kind == TYPE:
+                content_type = pair[1]
+            elif kind == LENGTH:
+                length = pair[1]
+        elif kind == CONNECTION:
+            named |= _named_by(pair[1])
+        elif kind == CODING:
+            coding = pair[1]
+    return _without(kept, named) if named else kept, content_type, length, coding
 
 
 def end_to_end(headers: Headers) -> Headers:
-    """The headers that travel on through a proxy; `Host` and `Content-Length` stay, Pool and Reply correct them."""
+    """The headers that travel on through a proxy."""
     kept = []
     named: set[bytes] = set()
     for pair in headers:
-        hops = _HOPS.get(pair[0])
-        if hops is None:
-            hops = _hops(pair[0])
-        if not hops:
+        kind = _KINDS.get(pair[0])
+        if kind is None:
+            kind = _kind_of(pair[0])
+        if kind < HOP:
             kept.append(pair)
-        elif pair[1] not in _NAMES_NOTHING and pair[0].lower() == b"connection":
-            named.update(token.strip().lower() for token in pair[1].split(b","))
-    return [pair for pair in kept if pair[0].lower() not in named] if named else kept
+        elif kind == CONNECTION:
+            named |= _named_by(pair[1])
+    return _without(kept, named) if named else kept
 
 
-def _hops(name: bytes) -> bool:
-    """Whether a header of that spelling is hop-by-hop; remembered, in a table that clients can't grow without end."""
-    hops = name.lower() in HOP_BY_HOP
-    if len(_HOPS) < _SPELLINGS_KEPT:
-        _HOPS[name] = hops
-    return hops
+def _named_by(connection: bytes) -> set[bytes] | frozenset[bytes]:
+    """The headers, in lower case, that a `Connection` header declares to be hop-by-hop."""
+    if connection in _NAMES_NOTHING:
+        return frozenset()
+    return {token.strip().lower() for token in connection.split(b",")}
+
+
+def _without(headers: Headers, lowercase_names: set[bytes]) -> Headers:
+    return [pair for pair in headers if pair[0].lower() not in lowercase_names]
 
 
 def find(headers: Headers, lowercase_name: bytes) -> bytes | None:
@@ -83,33 +131,51 @@ def has_no_body(status: int) -> bool:
     return status in {204, 304} or status < 200
 
 
-def response_head(status: int, headers: Headers, *, length: int | None, extra: bytes = b"") -> bytes:
-    """Status line and headers. `length` None leaves `Content-Length` out; `extra` is lines of the connection's own."""
-    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-    return line + _fields(headers, length, _OWNED, _OWNED_SIZES) + extra + b"\r\n"
+def response(
+    status: int, headers: Headers, *, length: int | None, extra: Iterable[bytes] = (), body: bytes = b""
+) -> bytes:
+    """Status line, headers, and the body's bytes if they are at hand.
+
+    `length` None leaves `Content-Length` out; `extra` is lines of the connection's own, without their ends.
+    """
+    lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status]
+    _add_fields(lines, headers, length, host=True)
+    lines += extra
+    lines += (b"", body)
+    return b"\r\n".join(lines)
 
 
-def request_head(method: bytes, path: bytes, host: bytes, headers: Headers, *, length: int | None) -> bytes:
-    """Request line and headers, with the upstream's own `Host`. `length` None: no body and none declared."""
-    line = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, path, host)
-    return line + _fields(headers, length, _REPLACED, _REPLACED_SIZES) + b"\r\n"
+def request(
+    method: bytes,
+    path: bytes,
+    host: bytes,
+    headers: Headers,
+    *,
+    length: int | None,
+    extra: Iterable[bytes] = (),
+    body: bytes = b"",
+) -> bytes:
+    """Request line, the upstream's own `Host`, headers, and the body. `length` None: no body and none declared."""
+    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % (method, path, host)]
+    _add_fields(lines, headers, length, host=False)
+    lines += extra
+    lines += (b"", body)
+    return b"\r\n".join(lines)
 
 
-def _fields(headers: Headers, length: int | None, left_out: frozenset[bytes], sizes: frozenset[int]) -> bytes:
-    """Header lines with a corrected `Content-Length`. The size test spares lower-casing nearly every name."""
-    parts = []
-    declared = None if length is None else b"%d" % length
-    for name, value in headers:
-        size = len(name)
-        if size == 14 and name.lower() == b"content-length":
-            if declared is not None:
-                parts.append(b"%b: %b\r\n" % (name, declared))
-                declared = None
-        elif size not in sizes or name.lower() not in left_out:
-            parts.append(b"%b: %b\r\n" % (name, value))
-    if declared is not None:
-        parts.append(b"Content-Length: %b\r\n" % declared)
-    return b"".join(parts)
+def _add_fields(lines: list[bytes], headers: Headers, length: int | None, *, host: bool) -> None:
+    """Header lines, with a corrected `Content-Length` and without what belongs to a connection."""
+    for pair in headers:
+        kind = _KINDS.get(pair[0])
+        if kind is None:
+            kind = _kind_of(pair[0])
+        if kind < LENGTH or (kind == HOST and host):
+            lines.append(b": ".join(pair))
+        elif kind == LENGTH and length is not None:
+            lines.append(b"%b: %d" % (pair[0], length))
+            length = None
+    if length is not None:
+        lines.append(b"Content-Length: %d" % length)
 
 
 def chunk(data: bytes) -> bytes:

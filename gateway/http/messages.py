@@ -105,17 +105,24 @@ class Reply:
         """The whole answer in one write."""
         if self._state != "waiting":
             return
-        silent = framing.has_no_body(status)
-        head = framing.response_head(status, headers, length=None if silent else len(body), extra=self._connection())
-        self._write(head if silent or self._request.method == b"HEAD" else head + body)
-        self._end()
+        self._state = "ended"
+        request = self._request
+        extra = () if self.keep_alive and request.http_version == "1.1" else self._connection()
+        if framing.has_no_body(status):
+            data = framing.response(status, headers, length=None, extra=extra)
+        elif request.method == b"HEAD":
+            data = framing.response(status, headers, length=len(body), extra=extra)
+        else:
+            data = framing.response(status, headers, length=len(body), extra=extra, body=body)
+        self._write(data)
+        self._finished(self.keep_alive)
 
     def start(self, status: int, headers: Headers, length: int | None) -> None:
         """The head. `length` None: chunked, or until the connection closes for an HTTP/1.0 client."""
         if self._state != "waiting":
             return
         self._state = "started"
-        extra = b""
+        framed: tuple[bytes, ...] = ()
         if self._request.method == b"HEAD" or framing.has_no_body(status):
             length = framing.content_length(headers) if length is None else length
             self._left = -1
@@ -123,12 +130,12 @@ class Reply:
             self._left = length
         elif self._request.http_version == "1.1":
             self._chunked = True
-            extra = b"Transfer-Encoding: chunked\r\n"
+            framed = (framing.CHUNKED,)
         else:
             self.keep_alive = False
         if status == 204:
             length = None
-        self._write(framing.response_head(status, headers, length=length, extra=extra + self._connection()))
+        self._write(framing.response(status, headers, length=length, extra=framed + self._connection()))
 
     def write(self, data: bytes) -> None:
         """A piece of the body, sent at once."""
@@ -176,10 +183,10 @@ class Reply:
         self._left -= len(data)
         self._write(data)
 
-    def _connection(self) -> bytes:
+    def _connection(self) -> tuple[bytes, ...]:
         if not self.keep_alive:
-            return b"Connection: close\r\n"
-        return b"" if self._request.http_version == "1.1" else b"Connection: keep-alive\r\n"
+            return (framing.CLOSE,)
+        return () if self._request.http_version == "1.1" else (framing.KEEP_ALIVE,)
 
     def _end(self) -> None:
         self._state = "ended"

@@ -9,7 +9,7 @@
 import httptools
 
 from gateway.http.errors import UpstreamError
-from gateway.http.framing import Headers, has_no_body
+from gateway.http.framing import Headers, has_no_body, survey
 
 HEAD_BYTES = 262_144
 
@@ -24,7 +24,8 @@ class ResponseParser:
     def begin(self, method: bytes) -> None:
         """A request was sent: forget the answer before."""
         self.status: int = 0  # 0 until the head is whole
-        self.headers: Headers = []
+        self.headers: Headers = []  # once the head is whole: those that travel on
+        self.content_type = b""  # empty where absent
         self.complete: bool = False
         self.untouched = True  # no byte of an answer has come
         self.reusable = False  # known once complete
@@ -73,6 +74,11 @@ class ResponseParser:
             raise UpstreamError("truncated", f"the upstream closed the connection {where}")
         self.complete = True
 
+    @property
+    def whole(self) -> bool:
+        """Whether what came so far is a complete answer of a kind that has a body."""
+        return self.complete and not self._without_body and not has_no_body(self.status)
+
     def take(self) -> bytes:
         """The body's bytes since the last call."""
         pieces = self._pieces
@@ -103,21 +109,13 @@ class ResponseParser:
             return
         self.status = status
         self.reusable = self._llhttp.should_keep_alive()
+        self.headers, self.content_type, length, coding = survey(self.headers)
         if self._without_body:  # llhttp can't be told, so its parser is spent
             self._llhttp = httptools.HttpResponseParser(self)
             self.complete = True
         else:
-            self._until_close = not has_no_body(status) and not self._is_framed()
-
-    def _is_framed(self) -> bool:
-        """Whether the headers say where the body ends (RFC 9112 section 6.3)."""
-        for name, value in self.headers:
-            size = len(name)
-            if size == 14 and name.lower() == b"content-length":
-                return True
-            if size == 17 and name.lower() == b"transfer-encoding":
-                return value.lower().rpartition(b",")[2].strip() == b"chunked"
-        return False
+            framed = length is not None if not coding else coding.lower().rpartition(b",")[2].strip() == b"chunked"
+            self._until_close = not framed and not has_no_body(status)  # RFC 9112 section 6.3
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body; a body where none may be makes the connection unfit."""

@@ -61,9 +61,9 @@ class Pool:
         Hop-by-hop headers are the caller's to leave out (`framing.end_to_end`).
         """
         length = len(body) if body or method in {b"POST", b"PUT", b"PATCH"} else None
-        head = framing.request_head(method, path, self._authority, headers, length=length)
+        data = framing.request(method, path, self._authority, headers, length=length, body=body)
         deadline = self.deadlines.after(self.settings.total_timeout_s)
-        call = Call(method, head + body, sink, deadline)
+        call = Call(method, data, sink, deadline)
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:

@@ -104,7 +104,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._deliver(call, headless)
             self.fail(error)
             return
-        if parser.status:
+        if headless and call.on_whole is not None and parser.whole:
+            self._complete(call)
+        elif parser.status:
             self._deliver(call, headless)
 
     def eof_received(self) -> bool:
@@ -145,6 +147,7 @@ class UpstreamConnection(asyncio.Protocol):
         if call.sink is None:
             return
         if parser.complete:
+            call.on_whole = None
             self._complete(call)
         elif not call.paused:
             self._set_deadline("timeout_idle", self._settings.idle_timeout_s)
@@ -154,8 +157,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._call = None
         call.connection = None
         sink, call.sink = call.sink, None
-        transport = self._transport
-        if self._parser.reusable and transport is not None and transport.get_write_buffer_size() == 0:
+        parser, transport = self._parser, self._transport
+        if parser.reusable and transport is not None and transport.get_write_buffer_size() == 0:
             self._served += 1
             if not self._reading:
                 self._reading = True
@@ -164,7 +167,11 @@ class UpstreamConnection(asyncio.Protocol):
             self._pool.release(self)
         else:
             self._retire()
-        if sink is not None:
+        if sink is None:
+            return
+        if call.on_whole is not None:
+            call.on_whole(parser.status, parser.headers, parser.take(), parser.content_type)
+        else:
             sink.on_end()
 
     def _ended(self, call: Call) -> None:

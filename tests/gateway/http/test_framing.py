@@ -31,19 +31,19 @@ def test_end_to_end_leaves_clean_headers_as_they_are() -> None:
 
 def test_a_response_head_keeps_order_case_and_the_place_of_the_length() -> None:
     headers = [(b"X-b", b"1"), (b"content-LENGTH", b"999"), (b"Connection", b"upgrade"), (b"x-A", b"2")]
-    head = framing.response_head(200, headers, length=5, extra=b"Connection: close\r\n")
+    head = framing.response(200, headers, length=5, extra=(framing.CLOSE,))
     assert head == b"HTTP/1.1 200 OK\r\nX-b: 1\r\ncontent-LENGTH: 5\r\nx-A: 2\r\nConnection: close\r\n\r\n"
 
 
 def test_an_unknown_status_has_an_empty_reason() -> None:
-    assert framing.response_head(299, [], length=None) == b"HTTP/1.1 299 \r\n\r\n"
+    assert framing.response(299, [], length=None) == b"HTTP/1.1 299 \r\n\r\n"
 
 
 def test_a_request_head_has_the_upstreams_host_and_the_bodys_own_length() -> None:
     headers = [(b"Host", b"client"), (b"Content-Length", b"1"), (b"content-length", b"1"), (b"X", b"y")]
-    head = framing.request_head(b"POST", b"/v1/x?y=1", b"api", headers, length=10)
+    head = framing.request(b"POST", b"/v1/x?y=1", b"api", headers, length=10)
     assert head == b"POST /v1/x?y=1 HTTP/1.1\r\nHost: api\r\nContent-Length: 10\r\nX: y\r\n\r\n"
-    assert b"ength" not in framing.request_head(b"GET", b"/", b"api", headers, length=None)
+    assert b"ength" not in framing.request(b"GET", b"/", b"api", headers, length=None)
 
 
 @pytest.mark.parametrize(("data", "bytes_sent"), [(b"", b""), (b"a" * 17, b"11\r\n" + b"a" * 17 + b"\r\n")])
@@ -59,8 +59,7 @@ def test_an_error_body_has_all_four_keys() -> None:
 @given(st.lists(st.tuples(TOKEN, VALUE), max_size=6), st.lists(st.binary(max_size=40), max_size=5))
 def test_what_is_framed_is_what_a_parser_finds(headers: framing.Headers, pieces: list[bytes]) -> None:
     parser = ResponseParser()
-    chunked = b"Transfer-Encoding: chunked\r\n"
-    parser.feed(framing.response_head(200, headers, length=None, extra=chunked))
+    parser.feed(framing.response(200, headers, length=None, extra=(framing.CHUNKED,)))
     parser.feed(b"".join(map(framing.chunk, pieces)) + framing.LAST_CHUNK)
     assert parser.headers[: len(headers)] == headers
     assert (parser.take(), parser.complete, parser.reusable) == (b"".join(pieces), True, True)

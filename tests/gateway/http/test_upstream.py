@@ -260,6 +260,57 @@ class Quitter:
         self.hear("error")
 
 
+class Wholesale(Sunk):
+    """A sink that takes whole answers."""
+
+    def on_whole(self, status: int, headers: Headers, body: bytes, content_type: bytes) -> None:
+        assert not self.status
+        self.status, self.headers, self.ended = status, [*headers, (b"", content_type)], True
+        self.pieces.append(body)
+        self.over.set()
+
+
+async def test_a_whole_answer_in_one_read_is_one_event() -> None:
+    answer = ok(b"fine", b"Content-Type: text/plain\r\nKeep-Alive: 1\r\n")
+    async with ScriptedUpstream.running(answering(answer, answer)) as upstream, pool_to(upstream.port) as pool:
+        for _ in range(2):
+            sink = Wholesale()
+            ask(pool, sink)
+            await sink.wait()
+            assert (sink.status, sink.body) == (200, b"fine")
+            assert sink.headers == [(b"Content-Type", b"text/plain"), (b"Content-Length", b"4"), (b"", b"text/plain")]
+        assert (upstream.opened, pool.idle) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"304 Not Modified"])
+async def test_an_answer_that_can_have_no_body_is_never_whole(status: bytes) -> None:
+    """Its declared length would be lost."""
+    answer = b"HTTP/1.1 %b\r\nContent-Length: 9\r\n\r\n" % status
+    async with ScriptedUpstream.running(answering(answer)) as upstream, pool_to(upstream.port) as pool:
+        sink = Wholesale()
+        pool.call(b"HEAD" if b"200" in status else b"GET", b"/", [], b"", sink)
+        await sink.wait()
+        assert (sink.headers, sink.pieces, sink.ended) == ([(b"Content-Length", b"9")], [], True)
+
+
+@pytest.mark.parametrize("at", [1, 20, 60])
+async def test_an_answer_in_several_reads_comes_in_pieces(at: int) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(ok(b"x" * 50)[:at])
+        await part.wait()
+        writer.write(ok(b"x" * 50)[at:])
+
+    part = asyncio.Event()
+    async with ScriptedUpstream.running(script) as upstream, pool_to(upstream.port) as pool:
+        sink = Wholesale()
+        ask(pool, sink)
+        await settled(lambda: any(not c._parser.untouched for c in pool._connections))
+        part.set()
+        await sink.wait()
+        assert (sink.status, sink.body, sink.ended) == (200, b"x" * 50, True)
+
+
 @pytest.mark.parametrize("at", ["head", "data", "end"])
 async def test_a_sink_may_cancel_at_any_point(at: str) -> None:
     async with ScriptedUpstream.running(answering(ok(), ok())) as upstream, pool_to(upstream.port) as pool:
