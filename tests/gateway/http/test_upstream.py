@@ -272,7 +272,7 @@ class Wholesale(Sunk):
 
 async def test_a_whole_answer_in_one_read_is_one_event() -> None:
     answer = ok(b"fine", b"Content-Type: text/plain\r\nKeep-Alive: 1\r\n")
-    async with ScriptedUpstream.running(answering(answer, answer)) as upstream, pool_to(upstream.port) as pool:
+    async with ScriptedUpstream.running(answering(*[answer] * 3)) as upstream, pool_to(upstream.port) as pool:
         for _ in range(2):
             sink = Wholesale()
             ask(pool, sink)
