@@ -1,0 +1,1 @@
+"""Providers that misbehave, and what the gateway makes of each."""
