@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from policies.genome import Genome
+from policies.kinds import Kind
+from policies.resilience.places import MOST
+from policies.resilience.rules import HealthRules, ResilienceRules
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -33,10 +36,21 @@ def _guarded(section: S, host: str, token: SecretStr | None, name: str) -> S:
 
 
 class Upstream(Section):
-    """A provider. Without `api_key` the client's own credential goes through."""
+    """A provider. Without `api_key` the client's own credential goes through.
+
+    `kind` says how it wants its key and what its paths look like (policies/kinds.py); `api_version` is Azure's, or the
+    `anthropic-version` of requests that bring none. Beyond `max_concurrency` (none: no limit) `queue` requests wait
+    for at most `queue_timeout_s`.
+    """
 
     base_url: str
+    kind: Kind = "openai"
+    api_version: str | None = Field(default=None, pattern=r"^[0-9A-Za-z.-]+$")
     api_key: SecretStr | None = None
+    max_concurrency: int | None = Field(default=None, ge=1)
+    queue: int = Field(default=64, ge=0)
+    queue_timeout_s: Seconds = 5.0
+    health: HealthRules = HealthRules()
     connect_timeout_s: Seconds = 10.0
     first_byte_timeout_s: Seconds = 60.0
     idle_timeout_s: Seconds = 60.0
@@ -52,6 +66,14 @@ class Upstream(Section):
             raise ValueError(f"'{value}' is no base URL; write one such as https://api.openai.com/v1")
         return value.rstrip("/")
 
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Upstream":
+        if self.kind == "openai" and self.api_version is not None:
+            raise ValueError("api_version belongs to `kind: azure` or `kind: anthropic`; name the kind or leave it out")
+        if self.kind != "azure" and "{model}" in self.base_url:
+            raise ValueError("{model} in base_url is a deployment of `kind: azure`; name the kind or leave it out")
+        return self
+
 
 class Price(Section):
     """US dollars per million tokens; `cached_input` defaults to `input`."""
@@ -64,13 +86,31 @@ class Price(Section):
 class Model(Section):
     """A model key: what the provider calls it, what it costs, which parameters it takes under which name.
 
-    `params` maps an OpenAI parameter to this model's name for it, or to null where it is not accepted.
+    `params` maps an OpenAI parameter to this model's name for it, or to null where it is not accepted. Upstreams that
+    all know the model by this name can share it by weight: `upstreams: {openai: 3, azure: 1}` instead of `upstream`.
     """
 
-    upstream: str
+    upstream: str = ""  # the first of `upstreams` where those are given
+    upstreams: dict[str, Positive] = Field(default_factory=dict, max_length=MOST)
     model: str
     usd_per_mtok: Price = Price()
     params: dict[str, str | None] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_several(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        one, several = values.get("upstream"), values.get("upstreams")
+        first = next(iter(several)) if isinstance(several, dict) and several else None
+        if not (one or several) or (one and several and one != first):
+            raise ValueError("needs either `upstream: NAME` or `upstreams: {NAME: weight, ...}`")
+        return {**values, "upstream": first} if first else values
+
+    @property
+    def places(self) -> dict[str, float]:
+        """Weight by upstream."""
+        return self.upstreams or {self.upstream: 1.0}
 
 
 class Match(Section):
@@ -184,6 +224,7 @@ class Policy(Section):
     shadow: ShadowSettings = ShadowSettings()
     budgets: Budgets = Budgets()
     promotion: PromotionSettings = PromotionSettings()
+    resilience: ResilienceRules = ResilienceRules()
 
 
 class Triggers(Section):
@@ -313,8 +354,11 @@ class Settings(Section):
     def _references(self) -> Iterator[tuple[str, str | None, Collection[str]]]:
         """(where, the name used there, the names defined) of everything that refers to something else."""
         for key, model in self.models.items():
-            yield f"models.{key}.upstream", model.upstream, self.upstreams
+            for name in model.places:
+                yield f"models.{key}.upstream", name, self.upstreams
         for name, policy in self.policies.items():
             yield f"policies.{name}.genome.strategy.model_key", policy.genome.strategy.model_key, self.models
+            for at, key in enumerate(policy.resilience.fallbacks):
+                yield f"policies.{name}.resilience.fallbacks.{at}", key, self.models
         yield "evolver.judge.model_key", self.evolver.judge.model_key, self.models
         yield "evolver.reflection.model_key", self.evolver.reflection.model_key, self.models

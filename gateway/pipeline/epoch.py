@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from config.settings import Policy, Settings
 from gateway.pipeline.metrics import ArmCounters
+from gateway.pipeline.places import Places
 from gateway.pipeline.routes import Route
 from policies.assignment import Shares
 from policies.fitness import Gates, Weights
@@ -28,6 +29,7 @@ class Target:
     input_price: float = 0.0
     cached_price: float | None = None
     output_price: float = 0.0
+    places: Places | None = None  # where several upstreams share the model; `route` is the first of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,24 @@
-"""Upstreams as routes: a pool, a path prefix and a credential. Routes outlive epochs; replaced ones drain.
+"""Upstreams as routes: a pool, an address, a credential and an admission. Routes outlive epochs; replaced ones drain.
 
 A client's credential goes only to the upstream that the client's own model means; any other needs a key of its own.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
+from random import SystemRandom
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from config.settings import Upstream
 from gateway.http.messages import Headers
 from gateway.http.upstream import Call, Pool, Sink
+from gateway.pipeline.admission import Admission
 from policies.errors import OperatorError
+from policies.kinds import Address
+from policies.resilience import Permit, Trouble
 
+_uniform = SystemRandom().random  # jitter of back-offs
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  (compared, not bound)
-_V1 = b"/v1"
 
 
 class PoolLike(Protocol):
@@ -30,23 +34,39 @@ class PoolLike(Protocol):
 class Route:
     """One upstream as the pipeline sees it."""
 
-    __slots__ = ("_base", "_in_flight", "_retired", "authorization", "name", "pool", "settings")
+    __slots__ = (
+        "_in_flight", "_retired", "address", "admission", "authorization", "credential", "name", "path", "pool",
+        "settings",
+    )  # fmt: skip
 
-    def __init__(self, name: str, settings: Upstream, pool: PoolLike) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Upstream,
+        pool: PoolLike,
+        rng: Callable[[], float] = _uniform,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self.name = name
         self.settings = settings
         self.pool = pool
-        self._base = urlsplit(settings.base_url).path.rstrip("/").encode()
-        key = settings.api_key
-        self.authorization = b"Bearer " + key.get_secret_value().encode() if key is not None else None
+        key = settings.api_key.get_secret_value() if settings.api_key is not None else None
+        self.address = Address(settings.kind, settings.base_url, key, settings.api_version)
+        self.path = self.address.path
+        self.credential = self.address.credential
+        self.authorization = b"Bearer " + key.encode() if key is not None else None
+        self.admission = Admission(name, settings, rng, loop)
         self._in_flight = 0
         self._retired = False
 
-    def path(self, target: bytes) -> bytes:
-        """The provider's path of a client's target: `/v1` stands for the base URL's own path."""
-        if target.startswith(_V1) and target[3:4] in (b"/", b"?", b""):
-            return (self._base + target[3:]) or b"/"
-        return target
+    def may_serve(self, meant: "Route | None", *, credentials: bool) -> bool:
+        """Whether a request may come here instead of to the upstream it was meant for.
+
+        Args:
+            meant: the upstream that the client's credential is for.
+            credentials: whether the request carries any.
+        """
+        return self is meant or self.credential is not None or not credentials
 
     def call(self, method: bytes, path: bytes, headers: Headers, body: bytes, sink: Sink) -> Call:
         """Send a request; `done` must follow once its sink has had its last event."""
@@ -56,6 +76,11 @@ class Route:
         except BaseException:
             self.done()
             raise
+
+    def finish(self, permit: Permit, trouble: Trouble | None, now: float) -> None:
+        """`done`, for a call that `admission` has let in: what came of it counts, and the next in the queue goes."""
+        self.admission.finish(permit, trouble, now)
+        self.done()
 
     def done(self) -> None:
         """One call has ended; the last one of a replaced route closes its pool."""
@@ -93,12 +118,13 @@ class Routes:
         for name, settings in upstreams.items():
             old = self._routes.get(name)
             same = old is not None and old.settings == settings
-            fresh[name] = (
-                old if same and old is not None else Route(name, settings, self._make_pool(settings, self._loop))
-            )
+            fresh[name] = old if same and old is not None else self._new(name, settings)
         replaced = [route for name, route in self._routes.items() if fresh.get(name) is not route]
         self._routes = fresh
         return replaced
+
+    def _new(self, name: str, settings: Upstream) -> Route:
+        return Route(name, settings, self._make_pool(settings, self._loop), loop=self._loop)
 
     def restore(self, before: Mapping[str, Route]) -> None:
         """Take an `update` back."""

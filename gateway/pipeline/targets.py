@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from config.settings import Model, Settings
 from gateway.pipeline.epoch import Target
+from gateway.pipeline.places import Places
 from gateway.pipeline.routes import Route
 from policies.render import ModelTarget
 
@@ -26,7 +27,15 @@ def _target(key: str, model: Model, routes: Mapping[str, Route]) -> Target:
         price.input,
         price.cached_input,
         price.output,
+        _places(model, routes),
     )
+
+
+def _places(model: Model, routes: Mapping[str, Route]) -> Places | None:
+    """Where several upstreams share the model."""
+    if len(model.places) == 1:
+        return None
+    return Places(tuple(routes[name] for name in model.places), tuple(model.places.values()))
 
 
 def default_model(settings: Settings, targets: Mapping[str, Target]) -> Target | None:
