@@ -13,9 +13,8 @@ from evolver.context import Context
 from evolver.holdbacks import Holdbacks
 from evolver.rollback import roll_back
 from policies.errors import ConflictError
-from policies.evidence import FOLDED, Verdict
+from policies.evidence import CHANNELS, FOLDED, Verdict
 from policies.evidence.breaker import judge
-from policies.evidence.experiment import CHANNELS
 from policies.evidence.view import View, fleet
 from policies.registry.values import Candidate, Experiment, Totals
 

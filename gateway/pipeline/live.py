@@ -54,6 +54,13 @@ class LiveEvidence:
             if run is not None:
                 run.evidence.settled(unit, failure, now=now)
 
+    def followed(self, entrances: Iterable[Entrance], unit: str, failure: str | None, now: float) -> None:
+        """A later answer of it has ended."""
+        for entrance in entrances:
+            run = self.running.get(entrance.experiment)
+            if run is not None:
+                run.evidence.followed(unit, failure, now=now)
+
     def judged(self, entrances: Iterable[Entrance], unit: str, *, bad: bool, now: float) -> None:
         """A user has said what an answer was worth."""
         for entrance in entrances:

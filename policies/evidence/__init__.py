@@ -6,10 +6,11 @@ the check on the odds that all of them rest on.
 """
 
 from policies.evidence.breaker import Verdict, detectable_ratio, judge
+from policies.evidence.channels import CHANNELS
 from policies.evidence.decision import Decision
 from policies.evidence.detector import Detector, rate_bound
 from policies.evidence.elond import threshold
-from policies.evidence.experiment import CHANNELS, ExperimentEvidence
+from policies.evidence.experiment import ExperimentEvidence
 from policies.evidence.interval import ConfidenceSequence, Interval
 from policies.evidence.ledger import BUCKET_S, FOLDED
 from policies.evidence.noharm import Wealth

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 
 from policies.evidence.breaker import FINAL, SUSPECT_FROM, SUSPECT_UNTIL, Verdict, literal_ratio
+from policies.evidence.channels import BY_NAME
 from policies.evidence.noharm import Rho
 from policies.evidence.view import View
 
@@ -63,6 +64,7 @@ def describe(
         "window": {name: counts.to_dict() for name, counts in view.windows.items()},
         "window_s": terms.window_s,
         "ratio": ratio if isfinite(ratio) else None,  # None: production had no failure
+        "literal": {"limit": terms.ratio, "exceeded": ratio > terms.ratio, "ratios": _ratios(view)},
         "run": run,
         "classes": {name: {"production": n[0], "challenger": n[1]} for name, n in classes.items()},
         "thresholds": {
@@ -74,6 +76,11 @@ def describe(
         },
     }
     return Decision(verdict, heuristic, evidence, _sentence(verdict, view, terms, run if heuristic else 0))
+
+
+def _ratios(view: View) -> dict[str, float | None]:
+    """The literal rule's own figures by channel, to stand beside the evidence."""
+    return {name: ratio if isfinite(ratio) else None for name, ratio in view.ratios().items()}
 
 
 _OPENINGS: dict[Verdict, str] = {
@@ -90,7 +97,8 @@ def _sentence(verdict: Verdict, view: View, terms: Terms, run: int) -> str:
     parts = [_rate(window.failures[arm], window.units[arm]) for arm in (True, False)]
     span = f"{terms.window_s / 60:.0f} min" if terms.window_s >= 60 else f"{terms.window_s:.0f} s"
     counts = (
-        f"{parts[0]} against production's {parts[1]} in the last {span} ({channel}s{_times(literal_ratio(window))})"
+        f"{parts[0]} against production's {parts[1]} in the last {span} "
+        f"({BY_NAME[channel].plural}{_times(literal_ratio(window))})"
     )
     if run:
         return f"{_OPENINGS[verdict]}: {run} failures in a row that production does not share (heuristic); {counts}."

@@ -2,46 +2,23 @@
 
 1. A unit enters each channel once, with the propensity of its first assignment in the experiment.
 2. Outcomes are consumed in the order of assignment; a missing one is decided by its deadline (see `settlement`).
-3. Each channel is an e-process of its own; they are combined by averaging. A channel is a row of `CHANNELS`.
+3. Each channel is an e-process of its own; they are combined by averaging (see `channels`). A class of failures gets
+   its sums with its first failure: until then nothing is lost, for only failures move a wealth.
 4. Whatever the arm's answer came from, it counts for the arm that was assigned (intention to treat).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from policies.evidence.breaker import Run, Verdict, judge
+from policies.evidence.channels import ANSWER, BY_CLASS, CHANNELS, FAILED_ANSWER, JUDGED, LANES, LATER, Channel
 from policies.evidence.decision import Decision, Terms, describe
 from policies.evidence.ledger import FOLDED, Ledger
-from policies.evidence.settlement import Settlement
-from policies.evidence.view import EXCHANGE_S, Rows, View, fleet
+from policies.evidence.settlement import Settlement, Unit
+from policies.evidence.view import EXCHANGE_S, Rows, View, fleet, with_units
 from policies.outcome import UNION, FailureClass
 
-EXPIRED = "expired"  # the failure of an answer that had not come by its deadline
 _REMEMBERED = 65_536  # units of which at least the last so many are known to have entered
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One kind of harm. `expired` is what silence until the deadline counts as: a failure's name, or None."""
-
-    name: str
-    expired: str | None
-
-
-ANSWER = Channel("answer", EXPIRED)
-JUDGED = Channel("judgement", None)
-CHANNELS = (ANSWER, JUDGED)
-
-
-class _Lane:
-    """A channel at work: its queue and its sums."""
-
-    __slots__ = ("ledger", "settlement")
-
-    def __init__(self, channel: Channel, *, window_s: float, deadline_s: float) -> None:
-        self.settlement = Settlement(deadline_s, expired=channel.expired)
-        self.ledger = Ledger(window_s=window_s, keep_s=window_s + deadline_s + 2 * EXCHANGE_S)
 
 
 class ExperimentEvidence:
@@ -55,7 +32,8 @@ class ExperimentEvidence:
     def __init__(self, experiment_id: str, *, alpha: float, ratio: float, window_s: float, deadline_s: float) -> None:
         self._terms = Terms(experiment_id, alpha, ratio, window_s)
         self._deadline_s = deadline_s
-        self._lanes = {c.name: _Lane(c, window_s=window_s, deadline_s=deadline_s) for c in CHANNELS}
+        self._queues = {c.name: Settlement(deadline_s, expired=c.expired) for c in LANES}
+        self._ledgers = {c.name: self._ledger() for c in LANES}
         self._entered: tuple[set[str], set[str]] = (set(), set())  # two generations, so that forgetting is cheap
         self._classes: dict[str, list[int]] = {}
         self._run = Run()
@@ -80,34 +58,52 @@ class ExperimentEvidence:
         if len(young) >= _REMEMBERED:
             self._entered = (set(), young)
         self._assigned_at = max(self._assigned_at, at)
-        for lane in self._lanes.values():
-            lane.settlement.assigned(unit, self._assigned_at, challenger, q)
+        for queue in self._queues.values():
+            queue.assigned(unit, self._assigned_at, challenger, q)
 
     def settled(self, unit: str, failure: str | None, *, now: float) -> None:
         """The outcome of the unit's first answer; classes outside the union of failures count as none."""
-        self._lanes[ANSWER.name].settlement.settle(unit, failure if failure in UNION else None, now)
+        self._queues[ANSWER.name].settle(unit, failure if failure in UNION else None, now)
+
+    def followed(self, unit: str, failure: str | None, *, now: float) -> None:
+        """The outcome of a later answer: one failure within the deadline is enough, and more change nothing."""
+        if failure in FAILED_ANSWER:
+            self._queues[LATER.name].settle(unit, failure, now)
 
     def judged(self, unit: str, bad: bool, *, now: float) -> None:
         """A judgement of any of the unit's answers; the first one within the deadline counts."""
-        self._lanes[JUDGED.name].settlement.settle(unit, FailureClass.JUDGED_BAD if bad else None, now)
+        self._queues[JUDGED.name].settle(unit, FailureClass.JUDGED_BAD if bad else None, now)
 
     def advance(self, now: float) -> bool:
         """Consume what has settled. True where a failure was among it: the only thing that can raise an alarm."""
         self._now = max(self._now, now)
-        failures = [self._consume(name, lane) for name, lane in self._lanes.items()]
-        return any(failures)
-
-    def _consume(self, name: str, lane: _Lane) -> bool:
         alarming = False
-        for unit in lane.settlement.ready(self._now):
-            failed = unit.failure is not None
-            lane.ledger.add(unit.at, unit.challenger, unit.q, failed)
-            if name == ANSWER.name:
-                self._run.add(unit.challenger, failed)
-            if unit.failure is not None:
-                self._classes.setdefault(unit.failure, [0, 0])[unit.challenger] += 1
-                alarming = True
+        for channel in LANES:
+            ledger = self._ledgers[channel.name]
+            for unit in self._queues[channel.name].ready(self._now):
+                failed = unit.failure in FAILED_ANSWER
+                ledger.add(unit.at, unit.challenger, unit.q, failed)
+                if channel is ANSWER:
+                    self._run.add(unit.challenger, failed)
+                if unit.failure is not None:
+                    self._failed(channel, unit, unit.failure)
+                    alarming = True
         return alarming
+
+    def _failed(self, channel: Channel, unit: Unit, failure: str) -> None:
+        if channel is LATER:
+            return
+        self._classes.setdefault(failure, [0, 0])[unit.challenger] += 1
+        found = BY_CLASS.get(failure)
+        if channel is ANSWER and found is not None:
+            ledger = self._ledgers.get(found.name)
+            if ledger is None:
+                ledger = self._ledgers[found.name] = self._ledger()
+            ledger.add(unit.at, unit.challenger, unit.q, True)
+
+    def _ledger(self) -> Ledger:
+        window_s = self._terms.window_s
+        return Ledger(window_s=window_s, keep_s=window_s + self._deadline_s + 2 * EXCHANGE_S)
 
     def decision(self, peers: Sequence[Rows] = (), writers: int = 1) -> Decision:
         """The verdict at the time of the last `advance`.
@@ -132,15 +128,15 @@ class ExperimentEvidence:
         )
 
     def _alone(self, threshold: float) -> View:
-        totals = {name: lane.ledger.total() for name, lane in self._lanes.items()}
-        windows = {name: lane.ledger.window(self._now) for name, lane in self._lanes.items()}
-        stakes = {name: lane.ledger.starts.stakes() for name, lane in self._lanes.items()}
-        return View("alone", threshold, totals, windows, stakes)
+        totals = {name: ledger.total() for name, ledger in self._ledgers.items()}
+        windows = {name: ledger.window(self._now) for name, ledger in self._ledgers.items()}
+        stakes = {name: ledger.starts.stakes() for name, ledger in self._ledgers.items()}
+        return with_units(View("alone", threshold, totals, windows, stakes))
 
     def _fleet(self, peers: Sequence[Rows]) -> View:
         return fleet(
             [self.totals(), *peers],
-            list(self._lanes),
+            [channel.name for channel in CHANNELS],
             now=self._now,
             window_s=self._terms.window_s,
             deadline_s=self._deadline_s,
@@ -154,16 +150,18 @@ class ExperimentEvidence:
         its `through` (whose own rows no longer count), each channel's watermark and its starts; it is always there.
         With `since` only buckets that can have changed after that `watermark` are given.
         """
-        rows: dict[int, dict[str, Any]] = {FOLDED: {"through": {}, "watermark": {}, "starts": {}}}
-        for name, lane in self._lanes.items():
-            rows[FOLDED][name] = lane.ledger.folded.to_dict()
-            rows[FOLDED]["through"][name] = lane.ledger.through
-            rows[FOLDED]["starts"][name] = lane.ledger.starts.to_dict()
-            rows[FOLDED]["watermark"][name] = lane.settlement.watermark(self._now)
-            for bucket, wealth in lane.ledger.since(since):
+        folded: dict[str, Any] = {"through": {}, "watermark": {}, "starts": {}}
+        rows: dict[int, dict[str, Any]] = {FOLDED: folded}
+        for name, ledger in self._ledgers.items():
+            folded[name] = ledger.folded.to_dict()
+            folded["through"][name] = ledger.through
+            folded["starts"][name] = ledger.starts.to_dict()
+            queue = self._queues.get(name, self._queues[ANSWER.name])
+            folded["watermark"][name] = queue.watermark(self._now)
+            for bucket, wealth in ledger.since(since):
                 rows.setdefault(bucket, {})[name] = wealth.to_dict()
         return rows
 
     def watermark(self, now: float) -> float:
         """Every unit assigned before this time has been consumed in every channel."""
-        return min(lane.settlement.watermark(now) for lane in self._lanes.values())
+        return min(queue.watermark(now) for queue in self._queues.values())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.evidence.breaker import Reading, literal_ratio
+from policies.evidence.channels import ANSWER, BY_NAME, CHANNELS, LANES
 from policies.evidence.ledger import BUCKET_S, FOLDED
 from policies.evidence.noharm import RHOS, Counts, Rho, Stakes, Wealth
 from policies.evidence.starts import Part, Starts, combined
@@ -18,11 +19,12 @@ from policies.evidence.starts import Part, Starts, combined
 EXCHANGE_S = 30.0  # how old a live writer's last exchange may be
 
 Rows = Mapping[int, Mapping[str, Any]]  # a writer's `ExperimentEvidence.totals()`
+_LANES = frozenset(channel.name for channel in LANES)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Sums by channel. `threshold` is what the e-values are held against."""
+    """Sums by channel; one without any has no failure yet. `threshold` is what the e-values are held against."""
 
     basis: str  # "alone" or "fleet"
     threshold: float
@@ -31,20 +33,29 @@ class View:
     stakes: dict[str, Stakes]
 
     def channel(self, name: str, rho: Rho) -> float:
-        """One channel's e-value."""
-        return self.totals[name].e_value(rho, self.stakes[name])
+        """One channel's e-value, at its own rho where that is larger; 1 before its first failure."""
+        if name not in self.totals:
+            return 1.0
+        return self.totals[name].e_value(max(rho, BY_NAME[name].rho), self.stakes[name])
 
     def e_value(self, rho: Rho) -> float:
-        """The channels' e-values, averaged: an average of e-values is one, whatever their dependence."""
-        return sum(self.channel(name, rho) for name in self.totals) / len(self.totals)
+        """The channels' e-values, averaged by weight: such an average is one, whatever their dependence."""
+        return sum(channel.weight * self.channel(channel.name, rho) for channel in CHANNELS)
+
+    def ratios(self) -> dict[str, float]:
+        """Each channel's failure ratio over the window: what the literal rule looks at."""
+        return {name: literal_ratio(window) for name, window in self.windows.items()}
 
     def ratio(self) -> float:
-        """The largest failure ratio of any channel over the window."""
-        return max(literal_ratio(window) for window in self.windows.values())
+        """The largest of them."""
+        return max(self.ratios().values())
 
     def leading(self) -> str:
         """The channel that says most: of those with failures, by its evidence for "worse than production"."""
-        return max(self.totals, key=lambda name: (any(self.totals[name].counts.failures), self.channel(name, 1)))
+        return max(self.totals, key=self._says)
+
+    def _says(self, name: str) -> tuple[bool, float]:
+        return any(self.totals[name].counts.failures), BY_NAME[name].weight * self.channel(name, 1)
 
     def reading(self, limit: float) -> Reading:
         """What the breaker's rules need; `limit` is the literal rule's ratio."""
@@ -67,12 +78,16 @@ def fleet(
 ) -> View:
     """Every writer's rows, summed behind the watermark of each channel; at least one must have its `FOLDED` row."""
     view = View("fleet", threshold, {}, {}, {})
-    writers = [rows for rows in writers if FOLDED in rows]  # one without it has not exchanged yet
+    exchanged = [rows for rows in writers if FOLDED in rows]  # one without it has not exchanged yet
     for channel in channels:
-        watermark = max(min(rows[FOLDED]["watermark"][channel] for rows in writers), now - deadline_s - EXCHANGE_S)
+        told = [rows for rows in exchanged if channel in rows[FOLDED]["starts"]]
+        if not told:
+            continue  # nobody has seen such a failure
+        lane = channel if channel in _LANES else ANSWER.name
+        watermark = max(min(rows[FOLDED]["watermark"][lane] for rows in exchanged), now - deadline_s - EXCHANGE_S)
         total, window = Wealth(), Counts()
-        parts = [Part(Starts.from_dict(rows[FOLDED]["starts"][channel]), Wealth()) for rows in writers]
-        for rows, part in zip(writers, parts, strict=True):
+        parts = [Part(Starts.from_dict(rows[FOLDED]["starts"][channel]), Wealth()) for rows in told]
+        for rows, part in zip(told, parts, strict=True):
             for bucket, wealth in _settled(rows, channel, watermark):
                 part.total.merge(wealth)
                 if bucket != FOLDED and bucket + BUCKET_S > now - window_s:
@@ -80,6 +95,14 @@ def fleet(
             total.merge(part.total)
         view.totals[channel], view.windows[channel] = total, window
         view.stakes[channel] = combined(parts, watermark)
+    return with_units(view)
+
+
+def with_units(view: View) -> View:
+    """Classes keep sums of their failures alone; the units they are a part of are those of all first answers."""
+    for counts in (view.windows, {name: total.counts for name, total in view.totals.items()}):
+        for name in counts.keys() - _LANES:
+            counts[name].units = list(counts[ANSWER.name].units)
     return view
 
 
