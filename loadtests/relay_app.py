@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from config.settings import Limits, Upstream
-from gateway.http.framing import Headers, content_length, end_to_end, envelope
+from gateway.http.framing import Headers, block, content_length, end_to_end, envelope
 from gateway.http.messages import App, Reply, Request
 from gateway.http.server import serve
 from gateway.http.upstream import Pool, UpstreamError
@@ -23,7 +23,10 @@ class Relay:
 
     def __init__(self, pool: Pool, base: bytes, request: Request, reply: Reply) -> None:
         self.reply = reply
-        self.call = pool.call(request.method, base + request.target, end_to_end(request.headers), request.body, self)
+        headers = request.memo.get("up")
+        if headers is None:
+            headers = request.memo["up"] = block(end_to_end(request.headers))
+        self.call = pool.call(request.method, base + request.target, headers, request.body, self)
         reply.on_gone = self.call.cancel
         reply.on_pause = self.call.pause
         reply.on_resume = self.call.resume

@@ -51,7 +51,8 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(WRITE_BUFFER_BYTES, WRITE_BUFFER_BYTES // 4)
         peer = transport.get_extra_info("peername")
-        self._parser = RequestParser(self._limits, peer[0] if isinstance(peer, tuple) else "")
+        address = peer[0] if isinstance(peer, tuple) else ""
+        self._parser = RequestParser(self._limits, address, self._server.known_heads)
         self.deadline = self._deadlines.after(self._limits.header_timeout_s)
         self._deadlines.watch(self)
         if not self._server.admit(self):

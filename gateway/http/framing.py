@@ -146,21 +146,28 @@ def response(
 
 
 def request(
-    method: bytes,
-    path: bytes,
-    host: bytes,
-    headers: Headers,
-    *,
-    length: int | None,
-    extra: Iterable[bytes] = (),
-    body: bytes = b"",
+    method: bytes, path: bytes, host: bytes, headers: Headers | bytes, *, length: int | None, body: bytes = b""
 ) -> bytes:
-    """Request line, the upstream's own `Host`, headers, and the body. `length` None: no body and none declared."""
-    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % (method, path, host)]
-    _add_fields(lines, headers, length, host=False)
-    lines += extra
-    lines += (b"", body)
-    return b"\r\n".join(lines)
+    """Request line, the upstream's own `Host`, headers (or the `block` of them), and the body.
+
+    `length` None: no body and none declared.
+    """
+    if not isinstance(headers, bytes):
+        lines = [b"%b %b HTTP/1.1\r\nHost: %b" % (method, path, host)]
+        _add_fields(lines, headers, length, host=False)
+        lines += (b"", body)
+        return b"\r\n".join(lines)
+    if length is None:
+        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method, path, host, headers)
+    parts = (method, path, host, headers, length, body)
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%bContent-Length: %d\r\n\r\n%b" % parts
+
+
+def block(headers: Headers) -> bytes:
+    """Header lines for `request`, to be made once and used often; without `Host` and `Content-Length`."""
+    lines: list[bytes] = []
+    _add_fields(lines, headers, None, host=False)
+    return b"".join([line + b"\r\n" for line in lines])
 
 
 def _add_fields(lines: list[bytes], headers: Headers, length: int | None, *, host: bool) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.http import framing
 from gateway.http.framing import Headers
@@ -48,6 +48,8 @@ class Request:
     keep_alive: bool
     peer: str  # the client's address, without port
     index: dict[bytes, bytes] = field(default_factory=dict, repr=False)  # lower-case name -> first value
+    # What the application derived from the head alone, Content-Length apart; later requests of that head find it here.
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def get(self, lowercase_name: bytes) -> bytes | None:
         """The first value of a header."""

@@ -13,6 +13,7 @@ import httptools
 
 from config.settings import Limits
 from gateway.http.framing import Headers
+from gateway.http.known_heads import KnownHead, KnownHeads
 from gateway.http.messages import HttpError, Request
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
@@ -28,11 +29,14 @@ Stage = Literal["idle", "head", "body"]
 class RequestParser:
     """The parser of one connection."""
 
-    def __init__(self, limits: Limits, peer: str = "") -> None:
+    def __init__(self, limits: Limits, peer: str = "", known: KnownHeads | None = None) -> None:
         self.error: HttpError | None = None
         self.stage: Stage = "idle"  # of the request that is not yet complete
         self._limits = limits
         self._peer = peer
+        self._known_heads = known or KnownHeads(limits.header_bytes, limits.body_bytes)
+        self._known: KnownHead | None = None  # the head that will probably come again
+        self._unknown = 0  # heads that were not that one
         self._llhttp = httptools.HttpRequestParser(self)
         self._ready: list[Request] = []
         self._request: Request | None = None  # set once its head is complete
@@ -56,12 +60,24 @@ class RequestParser:
         if self.error is not None or self._last:
             return []
         before = self.stage
+        if before == "idle" and self._known is not None:
+            request = self._known.recall(data, self._peer)
+            if request is not None:
+                return [request]
         self._parse(data)
         if before != "idle" and self.stage != "idle" and self.error is None and not self._ready:
             self._wire += len(data)
             self._check_wire()
         ready, self._ready = self._ready, []
+        if before == "idle" and len(ready) == 1:
+            self._learn(data, ready[0])
         return ready
+
+    def _learn(self, data: bytes, request: Request) -> None:
+        """Remember a head, more and more rarely where heads turn out to be new each time, as with trace ids in them."""
+        self._unknown += 1
+        if self._unknown & (self._unknown - 1) == 0:
+            self._known = self._known_heads.learn(data, request)
 
     def _parse(self, data: bytes) -> None:
         try:

@@ -5,6 +5,7 @@ import socket as sockets
 
 from config.settings import Limits
 from gateway.http.client_connection import ClientConnection, OnRefused
+from gateway.http.known_heads import KnownHeads
 from gateway.http.messages import App
 
 __all__ = ["OnRefused", "Server", "serve"]
@@ -19,6 +20,7 @@ class Server:
         self.app = app
         self.limits = limits
         self.on_refused = on_refused
+        self.known_heads = KnownHeads(limits.header_bytes, limits.body_bytes)
         self.draining = False
         self.port = 0  # known once listening
         self._connections: set[ClientConnection] = set()

@@ -55,10 +55,11 @@ class Pool:
         """Connections that wait for a call."""
         return len(self._idle)
 
-    def call(self, method: bytes, path: bytes, headers: Headers, body: bytes, sink: Sink) -> Call:
+    def call(self, method: bytes, path: bytes, headers: Headers | bytes, body: bytes, sink: Sink) -> Call:
         """Send a request; `path` is whole, with the base path and the query. `Host` and `Content-Length` are set here.
 
-        Hop-by-hop headers are the caller's to leave out (`framing.end_to_end`).
+        `headers` may be a `framing.block`, made once for many requests. Headers that a `Connection` header names are
+        the caller's to leave out (`framing.end_to_end`).
         """
         length = len(body) if body or method in {b"POST", b"PUT", b"PATCH"} else None
         data = framing.request(method, path, self._authority, headers, length=length, body=body)
