@@ -62,7 +62,7 @@ class Upstream:
         """From now on: the first of these, then the next."""
         self.answers = [()] * len(self.visits) + list(answers)
 
-    def answer_to(self, visit: Visit) -> Answer:  # noqa: ARG002  (for providers that look at it)
+    def answer_to(self, visit: Visit) -> Answer:
         """What this request gets."""
         return self.answers[min(len(self.visits), len(self.answers)) - 1]
 

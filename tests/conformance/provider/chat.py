@@ -1,0 +1,71 @@
+"""/v1/chat/completions and /v1/completions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.conformance.provider.framing import ARGUMENTS, REPLY, events, json, words
+from tests.faults.upstream import Answer
+
+JSON = dict[str, Any]
+CALL: JSON = {"id": "call_1", "type": "function"}
+USAGE = {"prompt_tokens": 9, "completion_tokens": 6, "total_tokens": 15}
+
+
+def answer(body: JSON) -> Answer:
+    """A tool call where there are tools and none was called yet, JSON where a format is given, else a sentence."""
+    message = _message(body)
+    reason = "tool_calls" if "tool_calls" in message else "stop"
+    if body.get("stream"):
+        include = (body.get("stream_options") or {}).get("include_usage")
+        return events(_chunks(body["model"], message, reason, usage=bool(include)))
+    choice = {"index": 0, "message": {"role": "assistant", "refusal": None, **message}, "logprobs": None}
+    return json({**_head(body["model"]), "choices": [{**choice, "finish_reason": reason}], "usage": USAGE})
+
+
+def _message(body: JSON) -> JSON:
+    last = body["messages"][-1]
+    if last["role"] == "tool":
+        return {"content": f"Noted: {last['content']}"}
+    if body.get("tools") and body.get("tool_choice") != "none":
+        function = {"name": body["tools"][0]["function"]["name"], "arguments": ARGUMENTS}
+        return {"content": None, "tool_calls": [{**CALL, "function": function}]}
+    if (body.get("response_format") or {}).get("type") in {"json_schema", "json_object"}:
+        return {"content": ARGUMENTS}
+    return {"content": REPLY}
+
+
+def _head(model: str, kind: str = "chat.completion") -> JSON:
+    return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": model, "service_tier": "default"}
+
+
+def _chunks(model: str, message: JSON, reason: str, *, usage: bool) -> Iterator[JSON]:
+    head = _head(model, "chat.completion.chunk")
+    yield {**head, "choices": [_delta({"role": "assistant", "content": "" if message["content"] else None})]}
+    for piece in words(message["content"] or ""):
+        yield {**head, "choices": [_delta({"content": piece})]}
+    for call in message.get("tool_calls", ()):
+        name, arguments = call["function"]["name"], call["function"]["arguments"]
+        opened = {"index": 0, **CALL, "function": {"name": name, "arguments": ""}}
+        yield {**head, "choices": [_delta({"tool_calls": [opened]})]}
+        for part in (arguments[:5], arguments[5:]):
+            yield {**head, "choices": [_delta({"tool_calls": [{"index": 0, "function": {"arguments": part}}]})]}
+    yield {**head, "choices": [_delta({}, reason)]}
+    if usage:
+        yield {**head, "choices": [], "usage": USAGE}
+
+
+def _delta(delta: JSON, reason: str | None = None) -> JSON:
+    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+
+
+def text(body: JSON) -> Answer:
+    """The older endpoint."""
+    head = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": body["model"]}
+    if body.get("stream"):
+        pieces = [_text(piece) for piece in words(REPLY)]
+        return events({**head, "choices": [choice]} for choice in (*pieces, _text("", "stop")))
+    return json({**head, "choices": [_text(REPLY, "stop")], "usage": USAGE})
+
+
+def _text(piece: str, reason: str | None = None) -> JSON:
+    return {"index": 0, "text": piece, "logprobs": None, "finish_reason": reason}

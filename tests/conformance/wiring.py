@@ -1,0 +1,3 @@
+"""The endpoints that a genome is applied to. What is not here is relayed untouched, and tested as such."""
+
+APPLIED = ("/v1/chat/completions",)
