@@ -6,21 +6,16 @@
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.admin.collector import Collector
-from gateway.admin.status import arms, status
-from gateway.pipeline.worker import Worker
+from gateway.admin.exposition import CONTENT_TYPE, exposition
+from gateway.admin.families import Family
 from policies.errors import OperatorError
-
-Reload = Callable[[], Awaitable[None]]
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -33,33 +28,51 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def create_app(worker: Worker, *, host: str, token: str | None, reload: Reload) -> web.Application:
-    """The admin application of one worker.
+class Source(Protocol):
+    """The gateway as the admin listener sees it: one worker, or all of them."""
+
+    async def families(self) -> list[Family]:
+        """What `/metrics` shows."""
+
+    async def status(self) -> dict[str, Any]:
+        """What `/admin/status` shows."""
+
+    async def arms(self) -> list[dict[str, Any]]:
+        """What `/admin/arms` shows."""
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the configuration again and take it over; facts about the epoch that came of it.
+
+        Raises:
+            OperatorError: it is not in force.
+        """
+
+
+def create_app(source: Source, *, host: str, token: str | None) -> web.Application:
+    """The admin application of a gateway.
 
     Raises:
         OperatorError: the listener is not on loopback, and there is no token.
     """
     if token is None and not is_loopback(host):
         raise OperatorError(f"gateway.admin_host {host} is not loopback: set gateway.admin_token, or use 127.0.0.1")
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(Collector(worker))
     app = web.Application(middlewares=[_guard(host, token)])
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+        return web.Response(body=exposition(await source.families()), headers={"content-type": CONTENT_TYPE})
 
     async def show_status(_: web.Request) -> web.Response:
-        return _json(status(worker))
+        return _json(await source.status())
 
     async def show_arms(_: web.Request) -> web.Response:
-        return _json({"arms": arms(worker)})
+        return _json({"arms": await source.arms()})
 
     async def do_reload(_: web.Request) -> web.Response:
         try:
-            await reload()
+            facts = await source.reload()
         except OperatorError as error:
             return _json({"reloaded": False, "error": str(error)}, status=422)
-        return _json({"reloaded": True, "epoch": worker.core.epoch.number})
+        return _json({"reloaded": True, **facts})
 
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/admin/status", show_status)

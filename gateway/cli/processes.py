@@ -15,11 +15,12 @@ from gateway.cli.common import config_option, home_option, json_option, print_js
 @home_option
 @click.option("--host", help="Address of the data plane; default: the configuration's.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of the data plane; 0 takes a free one.")
-def gateway(config: Path | None, home: Path, host: str | None, port: int | None) -> None:
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes on that port; default: the configuration's.")
+def gateway(config: Path | None, home: Path, host: str | None, port: int | None, workers: int | None) -> None:
     """Run the gateway: the data plane and its admin listener."""
     from gateway.process import run
 
-    run(config, home, host=host, port=port)
+    run(config, home, host=host, port=port, workers=workers)
 
 
 @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

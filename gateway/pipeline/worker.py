@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 
 from config.settings import Settings
@@ -19,12 +19,13 @@ from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.mirror import Mirror
 from gateway.pipeline.recorder import Recorder
 from gateway.pipeline.replay import Replay
-from gateway.pipeline.routes import Routes, refuse_self
+from gateway.pipeline.routes import Route, Routes, refuse_self
 from gateway.pipeline.scene import Verdicts
 from gateway.pipeline.snapshot import Snapshot, publish_configured, read
 from gateway.pipeline.spool import Spool
 from gateway.recording.errors import SpoolError
 from gateway.recording.redact import Redactor
+from gateway.workers.pins import SharedPins, Table
 from policies.errors import OperatorError
 from policies.registry.port import Registry
 
@@ -46,8 +47,9 @@ class Worker:
         *,
         writer: str = "w0",
         clock: Clock | None = None,
+        table: Table | None = None,
     ) -> None:
-        """Open the spool. Needs a running loop.
+        """Open the spool. Needs a running loop. `table` holds the pins of several workers; None: this one is alone.
 
         Raises:
             OperatorError: the spool can't be written, or the settings can't be compiled.
@@ -55,7 +57,9 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._registry = registry
         self._key = key
+        self._table = table
         self.settings = settings
+        self.grace_s = settings.gateway.limits.drain_s  # for running answers, once it drains
         self.reload_error = ""
         recording = settings.recording
         self.spool = Spool(home / "spool" / writer, recording, self._loop, self._not_recorded)
@@ -99,7 +103,8 @@ class Worker:
             OperatorError: the settings or the registry can't be used.
         """
         self.routes.update(self.settings.upstreams)
-        await publish_configured(self._registry, self.settings, self.core.now())
+        if self._table is None:
+            await publish_configured(self._registry, self.settings, self.core.now())
         self.snapshot = await read(self._registry, self.settings.policies)
         counted_until = self.core.posteriors.take(await self._registry.totals("posterior"), own=True)
         self.rebuild()
@@ -134,15 +139,24 @@ class Worker:
 
     def rebuild(self) -> None:
         """Make the next epoch and swap it in."""
-        epoch = self._build(self.settings, self.snapshot)
+        epoch = self._build(self.settings, self.routes.all, self.snapshot)
+        if self._table is not None:
+            self._share_pins(self._table, epoch)
         self.core.epoch = epoch
         self.core.evidence.follow(epoch.policies.values())
         self.core.outages.keep({f"{view.name}/{arm}" for view in epoch.policies.values() for arm in view.arms})
 
-    def _build(self, settings: Settings, snapshot: Snapshot) -> Epoch:
+    def _share_pins(self, table: Table, epoch: Epoch) -> None:
+        for name, view in epoch.policies.items():
+            pins = self.core.pins.get(name)
+            if not isinstance(pins, SharedPins):
+                pins = self.core.pins[name] = SharedPins(table, name, idle_s=self.settings.gateway.idle_unit_s)
+            pins.know([*view.arms, *(trial.experiment for trial in view.trials)])
+
+    def _build(self, settings: Settings, routes: Mapping[str, Route], snapshot: Snapshot) -> Epoch:
         return self._builder.build(
             settings,
-            self.routes.all,
+            routes,
             snapshot,
             posterior=self.core.posteriors.of,
             verdicts=self.verdicts,
@@ -156,35 +170,62 @@ class Worker:
         Raises:
             OperatorError: they can't be used; the old ones stay in force, and `reload_error` says why.
         """
-        async with self._reading:
-            await self._take_over(settings)
-
-    async def _take_over(self, settings: Settings) -> None:
-        before, routes = (self.settings, self.snapshot), dict(self.routes.all)
         try:
-            if self.listener is not None:
-                refuse_self(settings.upstreams, *self.listener)
-            redactor = Redactor(settings.recording.redact, self._key)
-            replaced = self.routes.update(settings.upstreams)
-            self._build(settings, Snapshot())  # whatever can't be compiled shows before anything is published
+            await self.check(settings)
             await publish_configured(self._registry, settings, self.core.now())
-            snapshot = await read(self._registry, settings.policies)
-            self.settings, self.snapshot = settings, snapshot
-            self.rebuild()
+            await self.take_over(settings)
         except Exception as error:
-            self.settings, self.snapshot = before
-            self.routes.restore(routes)
-            self.rebuild()
             self.refused(str(error))
             raise OperatorError(f"the new settings were not taken over: {error}") from error
+
+    async def check(self, settings: Settings) -> None:
+        """Build all that new settings ask for, beside what is in force.
+
+        Raises:
+            OperatorError: they can't be used.
+        """
+        if self.listener is not None:
+            refuse_self(settings.upstreams, *self.listener)
+        Redactor(settings.recording.redact, self._key)
+        beside = Routes(self._loop)
+        try:
+            beside.update(settings.upstreams)
+            for snapshot in (Snapshot(), self.snapshot):  # the file's own genomes, and those that serve now
+                self._build(settings, beside.all, snapshot)
+        finally:
+            beside.close()
+
+    async def take_over(self, settings: Settings) -> None:
+        """Swap settings in that `check` has passed; where the registry fails now, the next poll brings its news.
+
+        Raises:
+            Exception: what they need has gone since; the old ones stay in force.
+        """
+        async with self._reading:
+            before, routes = (self.settings, self.snapshot), dict(self.routes.all)
+            try:
+                replaced = self.routes.update(settings.upstreams)
+                self.settings = settings
+                await self._tell(self._read_snapshot())
+                self.rebuild()
+            except Exception:
+                self.settings, self.snapshot = before
+                self.routes.restore(routes)
+                self.rebuild()
+                raise
         recording = settings.recording
+        redactor = Redactor(recording.redact, self._key)
         self.core.recorder.configure(bodies=recording.bodies, body_sample=recording.body_sample, redactor=redactor)
         self.spool.configure(recording)
         self.core.mirror.concurrency = settings.gateway.mirror_concurrency
+        self.grace_s = settings.gateway.limits.drain_s
         self.core.metrics.reloads += 1
         self.reload_error = ""
         for route in replaced:
             route.retire()
+
+    async def _read_snapshot(self) -> None:
+        self.snapshot = await read(self._registry, self.settings.policies)
 
     def refused(self, message: str) -> None:
         """Note a configuration that was not taken over."""

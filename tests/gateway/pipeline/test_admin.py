@@ -60,4 +60,4 @@ async def test_reload_says_whether_it_did(gateway: Running, monkeypatch: pytest.
 
 async def test_a_listener_for_others_needs_a_token(gateway: Running) -> None:
     with pytest.raises(OperatorError, match="admin_token"):
-        create_app(gateway.worker, host="192.0.2.1", token=None, reload=gateway.process.reload)
+        create_app(gateway.process, host="192.0.2.1", token=None)

@@ -1,0 +1,83 @@
+"""What one worker counts, as families; made at scrape time from the plain numbers of the request path."""
+
+from collections.abc import Iterator, Mapping
+
+from gateway.admin.families import Family, Labels, counter, gauge, histogram
+from gateway.pipeline.metrics import ArmCounters, Histogram
+from gateway.pipeline.worker import Worker
+
+_ARM = ("policy", "role")
+
+
+def collect(worker: Worker) -> list[Family]:
+    """All families of a worker."""
+    return [*_requests(worker), *_state(worker), *_events(worker), *_faults(worker)]
+
+
+def _requests(worker: Worker) -> Iterator[Family]:
+    metrics = worker.core.metrics
+    arms = metrics.arms
+    yield counter("evogate_requests", "Covered requests that were settled.", _ARM, _each(arms, "requests"))
+    yield counter("evogate_input_tokens", "Input tokens.", _ARM, _each(arms, "input_tokens"))
+    yield counter("evogate_output_tokens", "Output tokens.", _ARM, _each(arms, "output_tokens"))
+    yield counter("evogate_cost_usd", "What answers cost, in US dollars.", _ARM, _each(arms, "cost_usd"))
+    yield counter("evogate_reward", "Sum of rewards.", _ARM, _each(arms, "reward"))
+    yield counter("evogate_rewarded_requests", "Requests that have a reward.", _ARM, _each(arms, "rewarded"))
+    failures: dict[Labels, float] = {
+        (*arm, name): float(n) for arm, c in arms.items() for name, n in c.failures.items()
+    }
+    yield counter("evogate_failures", "Settled requests by failure class.", (*_ARM, "class"), failures)
+    latency: dict[Labels, Histogram] = {arm: counters.latency for arm, counters in arms.items()}
+    yield histogram("evogate_latency_seconds", "To the last byte, as seen here.", _ARM, latency)
+    yield histogram("evogate_overhead_seconds", "The gateway's own share of a request.", (), {(): metrics.overhead})
+
+
+def _state(worker: Worker) -> Iterator[Family]:
+    core = worker.core
+    yield gauge("evogate_epoch", "Number of the epoch in force.", core.epoch.number, merge="most")
+    yield gauge("evogate_ready", "1 while requests are accepted.", worker.app.ready, merge="least")
+    yield gauge("evogate_recording", "1 while frames reach the disk.", core.recording, merge="least")
+    waiting = worker.spool.writer.waiting
+    yield gauge("evogate_spool_waiting_bytes", "Frames not written yet.", waiting, merge="sum")
+    shares: dict[Labels, float] = {}
+    for view in core.epoch.policies.values():
+        for arm, (_, odds) in zip(view.drawn, view.odds, strict=True):
+            shares[view.name, arm.role] = shares.get((view.name, arm.role), 0.0) + odds
+    yield gauge("evogate_arm_share_ratio", "Share of new conversations.", shares, labels=_ARM, merge="mean")
+
+
+def _events(worker: Worker) -> Iterator[Family]:
+    metrics, spool = worker.core.metrics, worker.spool
+    for name, value, text in (
+        ("relayed_requests", metrics.relayed, "Uncovered requests."),
+        ("feedback", metrics.feedback, "Accepted feedback."),
+        ("signals", metrics.signals, "Retries and corrections that were seen."),
+        ("mirrored_requests", metrics.mirrored, "Requests sent to shadow candidates."),
+        ("mirror_dropped", metrics.mirror_dropped, "Mirrors left out for want of room or money."),
+        ("rollbacks", metrics.trips, "Candidates taken back by this gateway."),
+        ("spool_lost_frames", spool.writer.lost, "Frames that were dropped, or may not be on the disk."),
+        ("spool_failed_writes", spool.commit.failures, "Writes and syncs that failed."),
+        ("spool_retired_segments", spool.upkeep.retired, "Segments that were too old or too many."),
+        ("spool_upkeep_faults", spool.upkeep.faults, "Rounds of compression and retirement that failed."),
+    ):
+        yield counter(f"evogate_{name}", text, (), {(): float(value)})
+
+
+def configuration(reloads: int, failures: int) -> list[Family]:
+    """How changes of the configuration went: counted once for all workers."""
+    return [
+        counter("evogate_config_reloads", "Configurations taken over.", (), {(): float(reloads)}),
+        counter("evogate_config_reload_failures", "Configurations that were not.", (), {(): float(failures)}),
+    ]
+
+
+def _faults(worker: Worker) -> Iterator[Family]:
+    core = worker.core
+    stages: dict[Labels, float] = {(stage,): float(count) for stage, count in core.fall_open.counts.items()}
+    yield counter("evogate_fell_open", "Faults that cost no client its answer.", ("stage",), stages)
+    errors: dict[Labels, float] = {(reason,): float(count) for reason, count in core.metrics.errors.items()}
+    yield counter("evogate_errors", "Errors that the gateway answered with itself.", ("reason",), errors)
+
+
+def _each(arms: Mapping[tuple[str, str], ArmCounters], name: str) -> dict[Labels, float]:
+    return {arm: float(getattr(counters, name)) for arm, counters in arms.items()}

@@ -1,0 +1,265 @@
+"""The parent of several workers: it holds their address and their pins, starts them, and speaks for them.
+
+A change of the configuration comes into force in all workers or in none: each checks it, the registry hears of it,
+then all take it over. Whoever can't do what it has promised is ended; its successor begins with the new one.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from config.loader import loads
+from config.settings import Settings
+from config.source import read_text
+from config.watcher import Watcher
+from gateway.admin.families import Family, counter, from_json, gauge, merged
+from gateway.admin.listener import address, announce, open_admin
+from gateway.admin.numbers import configuration
+from gateway.admin.together import Facts, together
+from gateway.pipeline.routes import refuse_self
+from gateway.pipeline.snapshot import publish_configured
+from gateway.workers.address import reserve
+from gateway.workers.channel import ChannelError
+from gateway.workers.member import Member
+from gateway.workers.pins import Table
+from gateway.workers.secret import secret
+from policies.errors import OperatorError
+from policies.registry import open_registry
+
+log = logging.getLogger("evogate.workers")
+
+CHECK_TIMEOUT_S = 15.0
+
+
+class Parent:
+    """A gateway of `count` workers. `text` is the configuration that `settings` were read from."""
+
+    def __init__(
+        self,
+        config_path: Path | None,
+        text: str,
+        settings: Settings,
+        home: Path,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        count: int,
+    ) -> None:
+        self.settings = settings
+        self.over = asyncio.Event()
+        self.failure: OperatorError | None = None
+        self.members: list[Member] = []
+        self.admin_url = ""
+        self.check_timeout_s = CHECK_TIMEOUT_S
+        self._config_path = config_path
+        self._text = text
+        self._home = home
+        self._host = host or settings.gateway.host
+        self._port = settings.gateway.port if port is None else port
+        self._count = count
+        self._configuration: dict[str, Any] = {"reloads": 0, "failures": 0, "last_error": ""}
+        self._changing = asyncio.Lock()  # nobody starts on a text that is being replaced
+        self._table: Table
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """Serve while the context lasts; yields the data plane's address. The end drains every worker.
+
+        Raises:
+            OperatorError: a port, the data folder or the settings can't be used, or a worker can't be started.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            held = stack.enter_context(contextlib.ExitStack())
+            self._port = reserve(self._host, self._port, held)
+            refuse_self(self.settings.upstreams, self._host, self._port)
+            secret(self._home)
+            self._table = Table.create()
+            stack.callback(os.close, self._table.descriptor)
+            await self._publish(self.settings)
+            stack.push_async_callback(self._stop)
+            await self._start()
+            self.admin_url = await open_admin(self, self.settings.gateway, stack)
+            self._watch(stack)
+            url = address(self._host, self._port)
+            announce(self._home, url, self.admin_url, self._config_path)
+            yield url
+
+    # -- workers -----------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        self.members = [
+            Member(f"w{n}", self._begin, self._asked, self._failed, descriptors=(self._table.descriptor,))
+            for n in range(self._count)
+        ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for member in self.members:
+                    group.create_task(member.start())
+        except* OperatorError as errors:
+            raise errors.exceptions[0] from None
+
+    async def _stop(self) -> None:
+        grace_s = self.settings.gateway.limits.drain_s
+        await asyncio.gather(*(member.stop(grace_s) for member in self.members))
+
+    async def _begin(self, member: Member) -> None:
+        member.text = self._text
+        await member.told_to_start(
+            writer=member.name,
+            host=self._host,
+            port=self._port,
+            home=str(self._home),
+            text=member.text,
+            name=str(self._config_path or "settings"),
+            table=self._table.descriptor,
+            buckets=self._table.buckets,
+        )
+
+    async def _asked(self, member: Member, verb: str, arguments: dict[str, Any]) -> Any:
+        answers: dict[str, Callable[..., Awaitable[Any]]] = {"ready": self._ready}
+        return await answers[verb](member, **arguments)
+
+    async def _ready(self, member: Member) -> None:
+        """It has replayed its spool and will listen next; what has changed meanwhile it takes over before."""
+        async with self._changing:
+            member.up = True
+            if member.text != self._text:
+                await member.ask("prepare", text=self._text, timeout_s=self.check_timeout_s)
+                await self._commit(member)
+
+    def _failed(self, error: OperatorError) -> None:
+        self.failure = error
+        self.over.set()
+
+    # -- the configuration -------------------------------------------------------------------------------------
+
+    async def reload(self) -> dict[str, Any]:
+        """See `Source`."""
+        async with self._changing:
+            try:
+                text = read_text(self._config_path) if self._config_path is not None else ""
+                await self._change(text)
+            except OperatorError as error:
+                self._refused(str(error))
+                raise
+        return {"configuration": self._configuration, "workers": [member.name for member in self._up]}
+
+    async def _change(self, text: str) -> None:
+        settings = loads(text, os.environ, str(self._config_path or "settings"))
+        members = self._up
+        checks = (member.ask("prepare", text=text, timeout_s=self.check_timeout_s) for member in members)
+        for member, found in zip(members, await asyncio.gather(*checks, return_exceptions=True), strict=True):
+            if isinstance(found, Exception) and member.up:  # one that has ended meanwhile has no say
+                raise OperatorError(f"the new settings were not taken over: {member.name}: {found}")
+        await self._publish(settings)
+        if settings.gateway.workers != self.settings.gateway.workers:
+            log.warning("gateway.workers will count from the next start on")
+        self._text, self.settings = text, settings
+        await asyncio.gather(*map(self._commit, self._up))
+        self._configuration["reloads"] += 1
+        self._configuration["last_error"] = ""
+
+    async def _commit(self, member: Member) -> None:
+        try:
+            await member.ask("commit", text=self._text, timeout_s=self.check_timeout_s)
+            member.text = self._text
+        except (OperatorError, ChannelError) as error:
+            log.warning(
+                "%s did not take over the configuration that it had checked (%s) and is ended", member.name, error
+            )
+            member.kill()
+
+    async def _publish(self, settings: Settings) -> None:
+        """In the registry, from one place: several workers would each make a version of the same genome."""
+        try:
+            async with open_registry(self._home) as registry:
+                await publish_configured(registry, settings, time.time())
+        except OperatorError:
+            raise
+        except Exception as error:
+            raise OperatorError(f"the registry in {self._home} did not take the configuration: {error}") from error
+
+    def _refused(self, message: str) -> None:
+        self._configuration["failures"] += 1
+        self._configuration["last_error"] = message
+        log.error("the changed configuration is not in force: %s", message)
+
+    def _watch(self, stack: contextlib.AsyncExitStack) -> None:
+        if self._config_path is None:
+            return
+        loop = asyncio.get_running_loop()
+        reloads: set[asyncio.Task[None]] = set()
+
+        def changed(_: Settings) -> None:
+            task = loop.create_task(self._reload_quietly())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        watcher = Watcher(self._config_path, os.environ, changed, self._refused)
+        stack.callback(loop.create_task(watcher.run()).cancel)
+
+    async def _reload_quietly(self) -> None:
+        with contextlib.suppress(OperatorError):  # noted
+            await self.reload()
+
+    # -- what the admin listener asks --------------------------------------------------------------------------
+
+    @property
+    def _up(self) -> list[Member]:
+        return [member for member in self.members if member.up]
+
+    async def families(self) -> list[Family]:
+        """See `Source`."""
+        found = await self._of_each("numbers")
+        names = [(member.name,) for member in self.members]
+        return [
+            *merged([from_json(numbers) for numbers in found.values()]),
+            *configuration(self._configuration["reloads"], self._configuration["failures"]),
+            gauge("evogate_workers", "Workers that serve.", len(self._up), merge="sum"),
+            gauge(
+                "evogate_worker_up",
+                "1 while the worker serves.",
+                {name: float(member.up) for name, member in zip(names, self.members, strict=True)},
+                labels=("worker",),
+                merge="sum",
+            ),
+            counter(
+                "evogate_worker_restarts",
+                "Times that the worker ended by itself and was started again.",
+                ("worker",),
+                {name: float(member.restarts) for name, member in zip(names, self.members, strict=True)},
+            ),
+        ]
+
+    async def status(self) -> Facts:
+        """See `Source`."""
+        facts = together(await self._of_each("status"))
+        facts["configuration"] = self._configuration
+        facts["workers"] = [
+            {
+                "worker": member.name,
+                "pid": member.pid,
+                "up": member.up,
+                "restarts": member.restarts,
+                "ended": member.ended,
+                "epoch": facts["epochs"].get(member.name),
+            }
+            for member in self.members
+        ]
+        return facts
+
+    async def arms(self) -> list[Facts]:
+        """See `Source`."""
+        found: list[Facts] = (await self.status())["arms"]
+        return found
+
+    async def _of_each(self, verb: str) -> dict[str, Any]:
+        """What the workers answer, by name; those that don't are left out."""
+        members = self._up
+        answers = await asyncio.gather(*(member.ask(verb, timeout_s=2.0) for member in members), return_exceptions=True)
+        return {m.name: a for m, a in zip(members, answers, strict=True) if not isinstance(a, BaseException)}

@@ -1,0 +1,20 @@
+"""What every process of the gateway sets up alike."""
+
+import gc
+import logging
+import sys
+
+# The path makes no cycles, but what it remembers of each request lets the defaults collect every hundred requests:
+# a third of the processor time of a request, measured.
+_GC_THRESHOLDS = (20_000, 20, 50)
+
+
+def set_up_log() -> None:
+    """One line an event, to standard error."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def quieten_collector() -> None:
+    """Leave what a start has made to itself, and look at the rest less often."""
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
