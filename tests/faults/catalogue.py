@@ -32,7 +32,7 @@ class Rescue:
     """What retries and a spare upstream make of it."""
 
     by: Literal["either", "primary", "spare", "nobody"] = "either"  # nobody: the error stays the provider's
-    asked: int = 4  # most requests that the primary may see
+    asked: int = 2  # most requests that the primary may see
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +109,18 @@ _UNREADABLE: dict[Shape, Told] = {
 BENCH: tuple[Fault, ...] = (
     Fault(
         "S01", "rate limited once, with a time to wait",
-        (_LIMITED_FOR, _FINE_STREAM), (_LIMITED_FOR, _FINE_WHOLE), _both(_THEIR_429), Rescue("either", 2),
+        (_LIMITED_FOR, _FINE_STREAM), (_LIMITED_FOR, _FINE_WHOLE), _both(_THEIR_429), Rescue("either"),
     ),
     Fault("S02", "rate limited for good, no time given", (_LIMITED,), (_LIMITED,), _both(_THEIR_429), Rescue("spare")),
     Fault(
         "S03", "one internal error, then healthy",
-        (_BROKEN, _FINE_STREAM), (_BROKEN, _FINE_WHOLE), _both(_THEIR_500), Rescue("either", 2),
+        (_BROKEN, _FINE_STREAM), (_BROKEN, _FINE_WHOLE), _both(_THEIR_500), Rescue("either"),
     ),
     Fault("S04", "overloaded for good", (_BUSY,), (_BUSY,), _both(_THEIR_503), Rescue("spare")),
     Fault(
         "S05", "a reset before any byte of the answer, then healthy",
         ((Act.RESET,), _FINE_STREAM), ((Act.RESET,), _FINE_WHOLE),
-        _both(Told(502, "truncated", failure="transport")), Rescue("either", 2),
+        _both(Told(502, "truncated", failure="transport")), Rescue("either"),
     ),
     Fault(
         "S06", "no answer at all",

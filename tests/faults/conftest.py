@@ -13,7 +13,6 @@ from config.settings import Settings
 from tests.faults import wire
 from tests.faults.catalogue import Fault, Shape
 from tests.faults.upstream import Act, Upstream
-from tests.faults.wiring import resilience
 from tests.gateway.pipeline.conftest import Running, running
 
 FERRY: dict[str, Any] = {
@@ -36,9 +35,10 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def upstream_settings(url: str, *, stalls: bool) -> dict[str, Any]:
-    """Timeouts that pass at once where the provider stalls, and never where it doesn't."""
+    """Timeouts that pass at once where the provider stalls, and never where it doesn't. Circuits soon close again."""
     seconds = STALL_S if stalls else PATIENCE_S
-    return {"base_url": url, "first_byte_timeout_s": seconds, "idle_timeout_s": seconds}
+    health = {"backoff_s": 0.05, "max_backoff_s": 0.2}
+    return {"base_url": url, "first_byte_timeout_s": seconds, "idle_timeout_s": seconds, "health": health}
 
 
 def settings_for(url: str, *, stalls: bool) -> Settings:
@@ -48,7 +48,7 @@ def settings_for(url: str, *, stalls: bool) -> Settings:
         {
             "upstreams": {"primary": upstream_settings(url, stalls=stalls)},
             "models": {"fixture": model},
-            "policies": {"ferry": {**FERRY, **resilience(retries=0)}},
+            "policies": {"ferry": {**FERRY, "resilience": {"retries": 0}}},
             "gateway": {"port": 0, "admin_port": 0},
         }
     )

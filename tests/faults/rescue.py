@@ -9,7 +9,6 @@ from tests.faults import wire
 from tests.faults.catalogue import Fault, Shape
 from tests.faults.conftest import FERRY, upstream_settings
 from tests.faults.upstream import Act, Answer, Upstream
-from tests.faults.wiring import resilience
 from tests.gateway.pipeline.conftest import Running, running
 
 SPARE = "fixture-spare"
@@ -27,7 +26,7 @@ def pair(primary: str, spare: str, *, stalls: bool = False) -> Settings:
                 "fixture": {"upstream": "primary", "model": wire.MODEL, "usd_per_mtok": {"input": 2.0, "output": 8.0}},
                 "spare": {"upstream": "spare", "model": SPARE, "usd_per_mtok": {"input": 1.0, "output": 1.0}},
             },
-            "policies": {"ferry": {**FERRY, **resilience(fallbacks=("spare",), rescue=True)}},
+            "policies": {"ferry": {**FERRY, "resilience": {"retries": 1, "fallbacks": ["spare"], "rescue": True}}},
             "gateway": {"port": 0, "admin_port": 0},
         }
     )

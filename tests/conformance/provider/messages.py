@@ -55,6 +55,6 @@ def _events(model: str, block: JSON) -> Iterator[JSON]:
         for piece in words(block["text"]):
             yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
     yield {"type": "content_block_stop", "index": 0}
-    delta: JSON = {"stop_reason": _reason(block), "stop_sequence": None}
-    yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 6}}
+    end = {"stop_reason": _reason(block), "stop_sequence": None}
+    yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": 6}}
     yield {"type": "message_stop"}
