@@ -158,7 +158,7 @@ class Worker:
             settings,
             routes,
             snapshot,
-            posterior=self.core.posteriors.of,
+            posterior=self.core.posteriors.exchanged,
             verdicts=self.verdicts,
             previous=getattr(self.core, "epoch", None),
             now=self.core.now(),
