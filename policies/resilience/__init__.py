@@ -8,7 +8,7 @@ from policies.resilience.rescue import Rescue
 from policies.resilience.retry_after import status_trouble
 from policies.resilience.retry_budget import RetryBudget
 from policies.resilience.rules import BudgetRules, HealthRules, ResilienceRules, TimeoutRules
-from policies.resilience.troubles import Counts, Trouble, row_of
+from policies.resilience.troubles import Counts, Trouble, inside, row_of
 
 __all__ = [
     "Admitted",
@@ -33,6 +33,7 @@ __all__ = [
     "TimeoutRules",
     "Trouble",
     "Unwell",
+    "inside",
     "preference",
     "row_of",
     "status_trouble",

@@ -3,7 +3,8 @@
 1. Nothing is sent again once bytes have gone out to the client: a second answer is never glued to a first. The one
    exception is a rescue, which the operator must have allowed and which `rescue` watches over.
 2. What may be repeated at all, and where, is the table of `troubles`.
-3. An upstream's `retry-after` is waited for up to `max_wait_s`; with a fallback left, nobody waits for it.
+3. An upstream's `retry-after` is waited for up to `max_wait_s`; with a fallback left, nobody waits for it. Nor is the
+   upstream of a cut stream asked again while there is another to rescue it.
 4. Retries are counted over all legs and paid for from the policy's budget. Each fallback is tried in order, once and
    without a payment: their number is bounded by the configuration.
 5. Nothing begins after `total_s`, nor waits beyond it.
@@ -74,7 +75,7 @@ class Attempts:
         deadline: when the total timeout passes, on the clock that `now` is read from.
     """
 
-    __slots__ = ("_budget", "_deadline", "_legs", "_rules", "leg", "retries", "tries")
+    __slots__ = ("_budget", "_deadline", "_legs", "_rules", "leg", "retries", "tried_again")
 
     def __init__(self, rules: ResilienceRules, budget: RetryBudget, *, legs: int, deadline: float) -> None:
         self._rules = rules
@@ -83,12 +84,7 @@ class Attempts:
         self._deadline = deadline
         self.leg = 0
         self.retries = 0
-        self.tries = 1  # attempts so far, for the record
-
-    @property
-    def calls_off_retries(self) -> bool:
-        """Whether an error that goes out now carries `x-should-retry: false`: we have retried in the client's place."""
-        return self.tries > 1
+        self.tried_again = False  # in the client's place: an error that goes out says `x-should-retry: false`
 
     def left_s(self, now: float) -> float:
         """Time that the next attempt has, in seconds."""
@@ -101,26 +97,25 @@ class Attempts:
             return GiveUp("sent")
         row = row_of(trouble)
         elsewhere = row.elsewhere and self.leg + 1 < self._legs and now < self._deadline
-        after = self._again(row, trouble, now, rng, elsewhere=elsewhere)
+        waits = elsewhere and (rescue or row.again == "last" or trouble.retry_after_s is not None)
+        after = "wait" if waits else self._again(row, trouble, now, rng)
         if isinstance(after, float):
             self.retries += 1
-            self.tries += 1
+            self.tried_again = True
             return Retry(self.leg, after, rescue)
         if not elsewhere:
             return GiveUp(after)
         self.leg += 1
-        self.tries += 1
+        self.tried_again = True
         return Fallback(self.leg, rescue)
 
-    def _again(
-        self, row: Row, trouble: Trouble, now: float, rng: Callable[[], float], *, elsewhere: bool
-    ) -> float | Reason:
+    def _again(self, row: Row, trouble: Trouble, now: float, rng: Callable[[], float]) -> float | Reason:
         """The wait before the same leg is asked again, or why it is not. The payment comes last."""
-        if not row.retry:
+        if row.again == "never":
             return "final"
         if self.retries >= self._rules.retries:
             return "exhausted"
-        if trouble.retry_after_s is not None and (elsewhere or trouble.retry_after_s > self._rules.max_wait_s):
+        if trouble.retry_after_s is not None and trouble.retry_after_s > self._rules.max_wait_s:
             return "wait"
         wait = self._wait(trouble.retry_after_s, rng)
         if now + wait >= self._deadline:

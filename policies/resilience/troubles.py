@@ -1,13 +1,14 @@
 """What can go wrong with one attempt, and what each kind means for the request and for the upstream's health.
 
-`retry`: the same request may be sent to the same upstream again. A completion has no effect but its cost, so that
-repeating one is as good as idempotent (RFC 9110, 9.2.2). `elsewhere`: another upstream may do better. Client faults
-are neither: the same request would fail again, and the client is the one to correct it.
+`again`: whether the same upstream is asked once more. A completion has no effect but its cost, so that repeating one
+is as good as idempotent (RFC 9110, 9.2.2). What failed fast is tried again first; what failed slowly has cost a
+timeout and would cost it again: only where there is no fallback. `elsewhere`: another upstream may do better. A
+client's own faults are neither: the same request would fail again, and the client is the one to correct it.
 """
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class Counts(Enum):
@@ -36,64 +37,95 @@ class Trouble:
     should_retry: bool | None = None
 
 
+Again = Literal["first", "last", "never"]  # before the fallbacks, where there is none, not at all
+
+
 class Row(NamedTuple):
     """The consequences of a trouble."""
 
-    retry: bool
+    again: Again
     elsewhere: bool
     counts: Counts
 
 
-_AGAIN = Row(retry=True, elsewhere=True, counts=Counts.BAD)
-_ELSEWHERE = Row(retry=False, elsewhere=True, counts=Counts.NOTHING)
-_FINAL = Row(retry=False, elsewhere=False, counts=Counts.GOOD)
+_FAST = Row("first", elsewhere=True, counts=Counts.BAD)
+_SLOW = Row("last", elsewhere=True, counts=Counts.BAD)
+_ELSEWHERE = Row("never", elsewhere=True, counts=Counts.NOTHING)
+_FINAL = Row("never", elsewhere=False, counts=Counts.GOOD)
+_OURS = Row("never", elsewhere=False, counts=Counts.NOTHING)
 
 KINDS: dict[str, Row] = {
-    "connect": _AGAIN,  # nothing was sent
-    "tls": Row(retry=False, elsewhere=True, counts=Counts.BAD),  # certificates don't heal in seconds
-    "timeout_connect": _AGAIN,
-    "timeout_first_byte": _AGAIN,
-    "timeout_idle": _AGAIN,
+    "connect": _FAST,  # nothing was sent
+    "tls": Row("never", elsewhere=True, counts=Counts.BAD),  # certificates don't heal in seconds
+    "timeout_connect": _SLOW,
+    "timeout_first_byte": _SLOW,
+    "timeout_idle": _SLOW,
     "timeout_total": _ELSEWHERE,  # it was alive all the time, but there is no time for as much again
-    "truncated": _AGAIN,
-    "protocol": _AGAIN,
-    "malformed": _AGAIN,  # a 200 whose body or events can't be read
-    "stream_error": _AGAIN,  # an error inside a 200
+    "truncated": _FAST,
+    "protocol": _FAST,
+    "malformed": _FAST,  # a 200 whose body or events can't be read
+    "stream_error": _FAST,  # an error inside a 200 that `inside` does not know better
     "overloaded": _ELSEWHERE,  # our own pool is full
     "refused": _ELSEWHERE,  # our own health state or limiter said no: the upstream has not been asked
-    "upstream_call": Row(retry=False, elsewhere=False, counts=Counts.NOTHING),  # a fault here
-    "gone": Row(retry=False, elsewhere=False, counts=Counts.NOTHING),  # the client hung up
+    "diverged": Row("never", elsewhere=True, counts=Counts.GOOD),  # a rescue that did not fit
+    "upstream_call": _OURS,  # a fault here
+    "gone": _OURS,  # the client hung up
 }
 
 STATUSES: dict[int, Row] = {
     # RFC 9110, 15.5.9: the client may repeat the request. It says nothing about the upstream: the request was slow.
-    408: Row(retry=True, elsewhere=True, counts=Counts.NOTHING),
-    409: Row(retry=True, elsewhere=False, counts=Counts.GOOD),  # lock timeout: the OpenAI and Anthropic SDKs retry it
-    425: Row(retry=True, elsewhere=False, counts=Counts.GOOD),  # RFC 8470, 5.2: too early, repeat it
-    429: Row(retry=True, elsewhere=True, counts=Counts.PAUSE),  # RFC 6585, 4
-    500: _AGAIN,  # OpenAI, "Error codes": retry your request
-    501: Row(retry=False, elsewhere=True, counts=Counts.GOOD),  # RFC 9110, 15.6.2: not this server's to do
-    502: _AGAIN,
-    503: _AGAIN,  # RFC 9110, 15.6.4; OpenAI: the engine is overloaded
-    504: _AGAIN,
-    505: Row(retry=False, elsewhere=True, counts=Counts.GOOD),
-    520: _AGAIN,  # 520-524: Cloudflare, which stands before several providers, could not reach the origin
-    521: _AGAIN,
-    522: _AGAIN,
-    523: _AGAIN,
-    524: _AGAIN,
-    529: _AGAIN,  # Anthropic, "Errors": overloaded_error
+    408: Row("first", elsewhere=True, counts=Counts.NOTHING),
+    409: Row("first", elsewhere=False, counts=Counts.GOOD),  # lock timeout: the OpenAI and Anthropic SDKs retry it
+    425: Row("first", elsewhere=False, counts=Counts.GOOD),  # RFC 8470, 5.2: too early, repeat it
+    429: Row("first", elsewhere=True, counts=Counts.PAUSE),  # RFC 6585, 4
+    500: _FAST,  # OpenAI, "Error codes": retry your request
+    501: Row("never", elsewhere=True, counts=Counts.GOOD),  # RFC 9110, 15.6.2: not this server's to do
+    502: _FAST,
+    503: _FAST,  # RFC 9110, 15.6.4; OpenAI: the engine is overloaded
+    504: _SLOW,  # RFC 9110, 15.6.5: a timeout of the provider's own
+    505: Row("never", elsewhere=True, counts=Counts.GOOD),
+    520: _FAST,  # 520-524: Cloudflare, which stands before several providers, could not reach the origin
+    521: _FAST,
+    522: _SLOW,
+    523: _FAST,
+    524: _SLOW,
+    529: _FAST,  # Anthropic, "Errors": overloaded_error
 }
 
-_OTHER_5XX = Row(retry=False, elsewhere=True, counts=Counts.BAD)
-_UNKNOWN = Row(retry=False, elsewhere=False, counts=Counts.NOTHING)
+_OTHER_5XX = Row("never", elsewhere=True, counts=Counts.BAD)
+
+# Names of errors inside a 200, as the statuses that the same providers send with them (OpenAI "Error codes",
+# Anthropic "Errors").
+INSIDE: dict[str, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "api_error": 500,
+    "server_error": 500,
+    "overloaded_error": 529,
+}
 
 
 def row_of(trouble: Trouble) -> Row:
     """The consequences of a trouble; those of an unknown kind are none."""
     if trouble.kind != "status":
-        return KINDS.get(trouble.kind, _UNKNOWN)
+        return KINDS.get(trouble.kind, _OURS)
     row = STATUSES.get(trouble.status) or (_OTHER_5XX if trouble.status >= 500 else _FINAL)
     if trouble.should_retry is not None:
-        return row._replace(retry=trouble.should_retry)
+        return row._replace(again="first" if trouble.should_retry else "never")
     return row
+
+
+def inside(error: Any) -> Trouble:
+    """The trouble of an error object inside a 200: its `type` or `code` may name it, or `code` be a status."""
+    for name in (error.get("code"), error.get("type")) if isinstance(error, dict) else ():
+        status = name if type(name) is int else INSIDE.get(str(name))
+        if status is not None and 400 <= status < 600:
+            return Trouble("status", status)
+    return Trouble("stream_error")
