@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from config.environment import overlay, overrides, resolve
+from config.proxies import fill_in
 from config.settings import Settings
 from config.source import KeyPath, parse, read
 from policies.errors import OperatorError
@@ -57,6 +58,7 @@ def _validated(values: dict[str, Any], lines: Mapping[KeyPath, int], name: str, 
     for variable, path, value in overrides(environ):
         overlay(resolved, path, value)
         variables[path] = variable
+    fill_in(resolved.get("upstreams"), environ)
     problems = [Problem(".".join(path), _line(path, lines), message) for path, message in unresolved]
     try:
         settings = Settings.model_validate(resolved)

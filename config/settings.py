@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from config.proxies import is_http_proxy
 from policies.genome import Genome
 from policies.kinds import Kind
 from policies.resilience.places import MOST
@@ -56,6 +57,8 @@ class Upstream(Section):
     idle_timeout_s: Seconds = 60.0
     total_timeout_s: Seconds = 600.0
     max_connections: int = Field(default=512, ge=1)
+    max_connection_age_s: Seconds = 300.0  # then the name is resolved anew
+    proxy: SecretStr | None = None  # where it is not mentioned: what HTTPS_PROXY and its kin say
     verify_tls: bool = True
     ca_file: str | None = None
 
@@ -65,6 +68,13 @@ class Upstream(Section):
         if not re.match(r"https?://[^/\s]+", value):
             raise ValueError(f"'{value}' is no base URL; write one such as https://api.openai.com/v1")
         return value.rstrip("/")
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not is_http_proxy(value.get_secret_value()):
+            raise ValueError("write an HTTP proxy such as http://proxy.example:3128; others are not supported")
+        return value
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "Upstream":
@@ -158,10 +168,14 @@ class RewardSettings(Section):
 
 
 class BanditSettings(Section):
-    """Production keeps at least `production_share`; every challenger at least `floor`."""
+    """Production keeps at least `production_share`; every challenger at least `floor`.
+
+    A new challenger's ceiling rises from the floor to the whole budget over its first `ramp` rewards (0: at once).
+    """
 
     production_share: Annotated[float, Field(ge=0.5, le=1.0)] = 0.8
     floor: Annotated[float, Field(gt=0.0, le=0.2)] = 0.02
+    ramp: int = Field(default=50, ge=0)
 
 
 class BreakerSettings(Section):

@@ -146,21 +146,21 @@ def response(
 
 
 def request(
-    method: bytes, path: bytes, host: bytes, headers: Headers | bytes, *, length: int | None, body: bytes = b""
+    method: bytes, target: bytes, own: bytes, headers: Headers | bytes, *, length: int | None, body: bytes = b""
 ) -> bytes:
-    """Request line, the upstream's own `Host`, headers (or the `block` of them), and the body.
+    """Request line, the header lines of our own (`Host` first), headers (or the `block` of them), and the body.
 
     `length` None: no body and none declared.
     """
     if not isinstance(headers, bytes):
-        lines = [b"%b %b HTTP/1.1\r\nHost: %b" % (method, path, host)]
+        lines = [b"%b %b HTTP/1.1\r\n%b" % (method, target, own)]
         _add_fields(lines, headers, length, host=False)
         lines += (b"", body)
         return b"\r\n".join(lines)
     if length is None:
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method, path, host, headers)
-    parts = (method, path, host, headers, length, body)
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%bContent-Length: %d\r\n\r\n%b" % parts
+        return b"%b %b HTTP/1.1\r\n%b\r\n%b\r\n" % (method, target, own, headers)
+    parts = (method, target, own, headers, length, body)
+    return b"%b %b HTTP/1.1\r\n%b\r\n%bContent-Length: %d\r\n\r\n%b" % parts
 
 
 def block(headers: Headers) -> bytes:

@@ -7,20 +7,19 @@
 3. A sink hears `on_head`, any number of `on_data`, then `on_end`; or `on_error` at any point, and then nothing more.
    After `Call.cancel` it hears nothing. None of it happens inside `Pool.call`.
 4. Every call ends within its total timeout, whatever the upstream and the sink do.
+5. A connection that has reached `max_connection_age_s` is not used again, so that its name is resolved anew.
 """
 
 import asyncio
-import ssl
-from urllib.parse import urlsplit
 
 from config.settings import Upstream
 from gateway.http import framing
 from gateway.http.calls import Call, Sink
+from gateway.http.connecting import Connector
 from gateway.http.deadlines import deadlines_of
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import Headers
 from gateway.http.upstream_connection import UpstreamConnection
-from policies.errors import OperatorError
 
 __all__ = ["Call", "Pool", "Sink", "UpstreamError"]
 
@@ -34,12 +33,18 @@ class Pool:
         Raises:
             OperatorError: the address is wrong, or the certificates can't be read.
         """
-        self._host, port, self._authority, secure = _address(settings.base_url)
-        self._port = port or (443 if secure else 80)
         self.settings = settings
+        self._connector = Connector(settings, loop)
+        self._host = self._connector.address.host
+        self._own_lines = b"Host: " + self._connector.address.authority
+        self._base = b""  # before every path
+        forwarder = self._connector.forwards
+        if forwarder is not None:
+            self._base = b"http://" + self._connector.address.authority
+            if forwarder.authorization:
+                self._own_lines += b"\r\n" + forwarder.authorization
         self.deadlines = deadlines_of(loop)
         self._loop = loop
-        self._ssl = _tls(settings) if secure else None
         self._connections: set[UpstreamConnection] = set()
         self._idle: list[UpstreamConnection] = []
         self._connecting: set[asyncio.Task[None]] = set()
@@ -62,7 +67,9 @@ class Pool:
         the caller's to leave out (`framing.end_to_end`).
         """
         length = len(body) if body or method in {b"POST", b"PUT", b"PATCH"} else None
-        data = framing.request(method, path, self._authority, headers, length=length, body=body)
+        if self._base:
+            path = self._base + path
+        data = framing.request(method, path, self._own_lines, headers, length=length, body=body)
         deadline = self.deadlines.after(self.settings.total_timeout_s)
         call = Call(method, data, sink, deadline)
         while self._idle:
@@ -111,42 +118,10 @@ class Pool:
             self._idle.remove(connection)
 
     async def _connect(self, connection: UpstreamConnection) -> None:
-        where = f"{self._host}:{self._port}"
         try:
-            await self._loop.create_connection(
-                lambda: connection,
-                self._host,
-                self._port,
-                ssl=self._ssl,
-                server_hostname=self._host if self._ssl else None,
-            )
-        except ssl.SSLError as error:
-            connection.fail(UpstreamError("tls", f"no secure connection to {where}: {error.reason or error}"))
-        except OSError as error:
-            connection.fail(UpstreamError("connect", f"can't connect to {where}: {error.strerror or error}"))
+            await self._connector.open(connection)
+        except UpstreamError as error:
+            connection.fail(error)
         except asyncio.CancelledError:
-            connection.fail(UpstreamError("connect", f"connecting to {where} was given up"))
+            connection.fail(UpstreamError("connect", f"connecting to {self._connector.address.where} was given up"))
             raise
-
-
-def _address(base_url: str) -> tuple[str, int | None, bytes, bool]:
-    """Host, port, the value of `Host`, and whether it is https."""
-    url = urlsplit(base_url)
-    try:
-        host, port, authority = url.hostname, url.port, url.netloc.rpartition("@")[2].encode("ascii")
-    except ValueError as error:
-        raise OperatorError(f"base_url {base_url!r} is not usable: {error}") from error
-    if not host:
-        raise OperatorError(f"base_url {base_url!r} names no host")
-    return host, port, authority, url.scheme == "https"
-
-
-def _tls(settings: Upstream) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise OperatorError(f"ca_file {settings.ca_file!r} of {settings.base_url} can't be read: {error}") from error
-    if not settings.verify_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -27,6 +27,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._call: Call | None = None
         self._served = 0
+        self._too_old_at = NEVER
         self._reading = True
         self._phase: Kind = "timeout_connect"  # what it is when the deadline passes
 
@@ -82,6 +83,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Open: send what it was opened for."""
         self._transport = cast("asyncio.Transport", transport)
         self.connecting = None
+        self._too_old_at = self._deadlines.after(self._settings.max_connection_age_s)
         call = self._call
         if call is None or call.sink is None:  # given up meanwhile
             self._retire()
@@ -158,12 +160,17 @@ class UpstreamConnection(asyncio.Protocol):
         call.connection = None
         sink, call.sink = call.sink, None
         parser, transport = self._parser, self._transport
-        if parser.reusable and transport is not None and transport.get_write_buffer_size() == 0:
+        if (
+            parser.reusable
+            and self._deadlines.now < self._too_old_at
+            and transport is not None
+            and transport.get_write_buffer_size() == 0
+        ):
             self._served += 1
             if not self._reading:
                 self._reading = True
                 transport.resume_reading()
-            self.deadline = self._deadlines.after(KEEP_IDLE_S)
+            self.deadline = min(self._deadlines.after(KEEP_IDLE_S), self._too_old_at)
             self._pool.release(self)
         else:
             self._retire()

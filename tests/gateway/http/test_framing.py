@@ -41,9 +41,9 @@ def test_an_unknown_status_has_an_empty_reason() -> None:
 
 def test_a_request_head_has_the_upstreams_host_and_the_bodys_own_length() -> None:
     headers = [(b"Host", b"client"), (b"Content-Length", b"1"), (b"content-length", b"1"), (b"X", b"y")]
-    head = framing.request(b"POST", b"/v1/x?y=1", b"api", headers, length=10)
+    head = framing.request(b"POST", b"/v1/x?y=1", b"Host: api", headers, length=10)
     assert head == b"POST /v1/x?y=1 HTTP/1.1\r\nHost: api\r\nContent-Length: 10\r\nX: y\r\n\r\n"
-    assert b"ength" not in framing.request(b"GET", b"/", b"api", headers, length=None)
+    assert b"ength" not in framing.request(b"GET", b"/", b"Host: api", headers, length=None)
 
 
 @pytest.mark.parametrize(("data", "bytes_sent"), [(b"", b""), (b"a" * 17, b"11\r\n" + b"a" * 17 + b"\r\n")])
