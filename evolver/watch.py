@@ -12,9 +12,11 @@ from config.settings import Policy
 from evolver.context import Context
 from evolver.holdbacks import Holdbacks
 from evolver.rollback import roll_back
+from evolver.suspension import suspended
 from policies.errors import ConflictError
 from policies.evidence import CHANNELS, FOLDED, Verdict
 from policies.evidence.breaker import judge
+from policies.evidence.returns import alpha_of, tries_of
 from policies.evidence.view import View, fleet
 from policies.registry.values import Candidate, Experiment, Totals
 
@@ -36,10 +38,13 @@ class Watch:
         for candidate in live:
             policy = context.policy(candidate.policy)
             try:
-                if policy is not None and candidate.state == "canary" and candidate.id in running:
-                    await self._canary(candidate, running[candidate.id], policy, context)
+                experiment = running.get(candidate.id)
+                if policy is None or candidate.state != "canary" or await suspended(candidate, experiment, context):
+                    continue
+                if experiment is not None:
+                    await self._canary(candidate, experiment, policy, context)
             except ConflictError:
-                log.info("candidate %s was rolled back elsewhere meanwhile", candidate.id)
+                log.info("candidate %s was changed elsewhere meanwhile", candidate.id)
         try:
             await self._holdbacks.look(context)
         except ConflictError as error:
@@ -49,7 +54,8 @@ class Watch:
         rows = by_writer(await context.registry.totals("evidence", experiment.id))
         if not rows:
             return
-        view = summed(list(rows.values()), policy, context.now)
+        alpha = alpha_of(policy.breaker.alpha, tries_of(candidate.stations))
+        view = summed(list(rows.values()), policy, alpha, context.now)
         verdict = judge(self.verdicts[candidate.id], [view.reading(policy.breaker.ratio)], runaway=False)
         self.verdicts[candidate.id] = verdict
         if verdict in ("TRIP", "SEVERE"):
@@ -69,8 +75,8 @@ def by_writer(totals: list[Totals]) -> dict[str, dict[int, dict[str, Any]]]:
     return {writer: buckets for writer, buckets in rows.items() if FOLDED in buckets}
 
 
-def summed(rows: list[dict[int, dict[str, Any]]], policy: Policy, now: float) -> View:
-    """The fleet's view of one experiment."""
+def summed(rows: list[dict[int, dict[str, Any]]], policy: Policy, alpha: float, now: float) -> View:
+    """The fleet's view of one experiment, which may spend `alpha`."""
     breaker = policy.breaker
     return fleet(
         rows,
@@ -78,5 +84,5 @@ def summed(rows: list[dict[int, dict[str, Any]]], policy: Policy, now: float) ->
         now=now,
         window_s=breaker.window_s,
         deadline_s=breaker.deadline_s,
-        threshold=1 / breaker.alpha,
+        threshold=1 / alpha,
     )

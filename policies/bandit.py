@@ -16,6 +16,7 @@ from policies.assignment import Shares
 
 _GRID = 512
 _REACH = 12.0  # standard deviations each way; a Beta(1, n) has e^-13 beyond
+_UNBOUNDED: Mapping[str, float] = {}
 _QUANTUM = 2.0**-40  # propensities are multiples of this, so that their sum is 1 without rounding
 
 
@@ -92,14 +93,15 @@ def shares(
     *,
     production_share: float,
     floor: float,
+    ceilings: Mapping[str, float] = _UNBOUNDED,
     capped: Collection[str] = (),
 ) -> Shares:
     """The propensities of the next epoch: production first, then the challengers in their order.
 
     Thompson's probabilities with the floor added, p = f + (1 - K f) w. Challengers together get at most
-    1 - `production_share` (what is above their floors shrinks in proportion), `capped` ones exactly the floor, and
-    production all the rest. Where the floors alone exceed the budget they shrink; without a budget there are no
-    challengers. An arm without a posterior has the uniform one.
+    1 - `production_share` (what is above their floors shrinks in proportion), each at most its ceiling, `capped` ones
+    exactly the floor, and production all the rest. Where the floors alone exceed the budget they shrink; without a
+    budget there are no challengers. An arm without a posterior has the uniform one.
     """
     budget = 1.0 - production_share
     if not challengers or budget <= 0.0:
@@ -108,7 +110,8 @@ def shares(
     floor = min(floor, budget / len(challengers))
     best = probability_best([posteriors.get(arm, Posterior()) for arm in arms])[1:]
     free = np.array([challenger not in capped for challenger in challengers])
-    above = (1.0 - len(arms) * floor) * best * free
+    most = np.array([max(ceilings.get(challenger, 1.0) - floor, 0.0) for challenger in challengers])
+    above = np.minimum((1.0 - len(arms) * floor) * best * free, most)
     room = budget - len(challengers) * floor
     if above.sum() > room:
         above *= room / above.sum()

@@ -16,6 +16,7 @@ from evolver.stations.base import Move, wait
 from evolver.stations.deploy import deploy
 from evolver.store import Unit
 from policies.evidence import PromotionTest, threshold
+from policies.evidence.returns import alpha_of, tries_of
 from policies.fitness import Gates, Weights, reward
 from policies.registry.operations import find_version, production_of
 from policies.registry.values import Candidate, Experiment, Version
@@ -52,6 +53,8 @@ class Promotion:
         policy = context.policy(candidate.policy)
         running = await context.registry.experiments(candidate.policy, running=True)
         experiment = next((e for e in running if e.candidate == candidate.id), None)
+        if candidate.stations.get("canary", {}).get("suspended"):
+            return None
         if policy is None or experiment is None:
             return wait(candidate, "waits: its experiment is not running")
         production, _ = await production_of(context.registry, candidate.policy)
@@ -91,7 +94,8 @@ class Promotion:
         suspected = candidate.id in context.suspects
         if not suspected and (proven or candidate.stations.get("promotion", {}).get("proven")):
             return await self._promote(candidate, measured, policy, context)
-        if trial.test.intervals(policy.breaker.alpha)["reward"].high < 0.0:
+        alpha = alpha_of(policy.breaker.alpha, tries_of(candidate.stations))
+        if trial.test.intervals(alpha)["reward"].high < 0.0:
             await self._harmful(candidate, trial, measured, context)
             return None
         over = await _over(candidate, trial, policy, context)

@@ -8,6 +8,8 @@ from policies.assignment import Shares
 from policies.bandit import Posterior
 from policies.bandit import shares as thompson
 
+_NO_TRIES: Mapping[str, int] = {}
+
 
 def allocate(
     production: str,
@@ -16,14 +18,16 @@ def allocate(
     posteriors: Mapping[str, Posterior],
     settings: BanditSettings,
     *,
+    tries: Mapping[str, int] = _NO_TRIES,
     capped: Collection[str],
     kept: Shares | None,
 ) -> Shares:
     """The odds of the next epoch.
 
-    `holdback` is (arm, fixed share); the rest is the bandit's. `kept`: learning is frozen. Challengers keep these odds,
-    a new one waits, and what one that is gone had goes to production. The holdback is no matter of learning: an
-    operator may set it while everything else is frozen, and it takes its share from production.
+    `holdback` is (arm, fixed share); the rest is the bandit's. `tries`: how often each challenger, or what it descends
+    from, was stopped before; each time doubles the rewards that its ramp takes. `kept`: learning is frozen.
+    Challengers keep these odds, a new one waits, and what one that is gone had goes to production. The holdback is no
+    matter of learning: an operator may set it while everything else is frozen, and it takes its share from production.
     """
     held = holdback[1] if holdback is not None and 0.0 < holdback[1] < 1.0 else 0.0
     if kept is not None:
@@ -35,12 +39,21 @@ def allocate(
             posteriors,
             production_share=settings.production_share,
             floor=settings.floor,
+            ceilings={arm: _ceiling(posteriors.get(arm), settings, tries.get(arm, 0)) for arm in challengers},
             capped=capped,
         )
         rest = {arm: p * (1.0 - held) for arm, p in zip(drawn.arms[1:], drawn.propensities[1:], strict=True)}
     if holdback is not None and held:
         rest[holdback[0]] = held
     return Shares((production, *rest), (1.0 - sum(rest.values()), *rest.values()))
+
+
+def _ceiling(posterior: Posterior | None, settings: BanditSettings, tries: int) -> float:
+    """What a challenger may get at most: exposure grows with what is known of it, not with time."""
+    budget = 1.0 - settings.production_share
+    rewards = posterior.weight - Posterior().weight if posterior is not None else 0.0
+    ramp = settings.ramp * 2**tries
+    return budget if rewards >= ramp else settings.floor + (budget - settings.floor) * rewards / ramp
 
 
 def _kept(kept: Shares, production: str, challengers: Sequence[str]) -> dict[str, float]:

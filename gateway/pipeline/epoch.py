@@ -95,6 +95,7 @@ class Trial:
     control: str
     holdback: bool
     started_at: float
+    tries: int = 0  # earlier ones, see policies.evidence.returns
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 1. A rollback never waits: the arm leaves the epoch and its pins are dropped in the tick that saw the verdict.
 2. The registry is told until it has understood; each step may be repeated.
-3. The provider's outage takes nothing back: it freezes learning until it is over.
+3. The provider's outage takes nothing back: it freezes learning until it is over. A candidate that alone uses an
+   upstream which is down is not judged meanwhile; the evolver suspends it.
 """
 
 import asyncio
@@ -34,12 +35,16 @@ class Guard:
         self._rebuild = rebuild
         self._tasks: set[asyncio.Task[None]] = set()
         self._outages: dict[str, list[Incident]] = {}
+        self._held: dict[str, Running] = {}  # those that would be taken back, were it not for their upstream
 
     def tick(self) -> None:
         """Advance all evidence to now and act on what has changed."""
         changed = False
         for run, decision in self._core.evidence.judge(self._core.now()):
             changed |= self._act(run, decision)
+        for run in [run for run in self._held.values() if not self._excused(run)]:
+            assert run.decision is not None, "it was held for what had been decided"
+            changed |= self._act(run, run.decision)
         for upstream in sorted(self._core.outages.turn()):
             self._outage(upstream, self._core.outages.state(upstream))
             changed = True
@@ -54,6 +59,13 @@ class Guard:
 
     def _act(self, run: Running, decision: Decision) -> bool:
         experiment = run.trial.experiment
+        if self._core.evidence.running.get(experiment) is not run:
+            self._held.pop(experiment, None)  # suspended, or ended otherwise
+            return False
+        if decision.rolls_back and self._excused(run):
+            self._held[experiment] = run
+            return False
+        self._held.pop(experiment, None)
         if decision.rolls_back:
             return self._trip(run, decision)
         if decision.verdict == "SUSPECT":
@@ -62,6 +74,15 @@ class Guard:
         else:
             self._verdicts.suspects.discard(experiment)
         return True
+
+    def _excused(self, run: Running) -> bool:
+        """Its upstream is down, and production's is another: that says nothing of the candidate."""
+        view = self._core.epoch.policies.get(run.policy)
+        if view is None or run.trial.holdback or self._core.evidence.running.get(run.trial.experiment) is not run:
+            return False
+        targets = [view.arms[arm].default.target for arm in (run.trial.subject, run.trial.control) if arm in view.arms]
+        names = [target.route.name if target.route is not None else None for target in targets]
+        return len(names) == 2 and self._core.outages.blames(names[0], names[1])
 
     def _trip(self, run: Running, decision: Decision) -> bool:
         if run.tripped:

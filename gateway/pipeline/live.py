@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.pipeline.epoch import Entrance, PolicyView, Trial
 from policies.evidence import Decision, ExperimentEvidence
+from policies.evidence.returns import alpha_of
 from policies.evidence.view import EXCHANGE_S, Rows
 from policies.registry.values import Totals
 
@@ -109,7 +110,7 @@ def _fresh(view: PolicyView, trial: Trial) -> ExperimentEvidence:
     breaker = view.settings.breaker
     return ExperimentEvidence(
         trial.experiment,
-        alpha=breaker.alpha,
+        alpha=alpha_of(breaker.alpha, trial.tries),
         ratio=breaker.ratio,
         window_s=breaker.window_s,
         deadline_s=breaker.deadline_s,

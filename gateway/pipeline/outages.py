@@ -42,9 +42,15 @@ class Outages:
 
     def keep(self, arms: set[str]) -> None:
         """Forget arms (`policy/hash`) that are no longer served."""
-        for watch in self._watches.values():
+        for upstream, watch in self._watches.items():
             for arm in watch.state().evidence.keys() - arms:
-                watch.forget(arm)
+                if watch.forget(arm):
+                    self._changed.add(upstream)
+
+    def blames(self, upstream: str | None, control: str | None) -> bool:
+        """Whether a candidate's failures are its upstream's: that is down, and the control is served by another."""
+        watch = self._watches.get(upstream) if upstream is not None and upstream != control else None
+        return watch is not None and watch.state().outage
 
     @property
     def policies(self) -> set[str]:

@@ -9,6 +9,7 @@ from gateway.pipeline.epoch import Arm, PolicyView, Trial
 from gateway.pipeline.snapshot import PolicySnapshot
 from policies.bandit import Posterior
 from policies.errors import OperatorError
+from policies.evidence.returns import tries_of
 from policies.fitness import Gates, Weights, resolve
 from policies.genome import MemoryLayer
 from policies.render import Renderer
@@ -60,6 +61,7 @@ class Scene:
             holdback,
             {arm: posterior(self._name, arm) for arm in arms},
             self._policy.bandit,
+            tries={trial.subject: trial.tries for trial in trials},
             capped=suspects,
             kept=old.shares if frozen and old is not None else None,
         )
@@ -121,6 +123,7 @@ class Scene:
                 control,
                 holdback=False,
                 started_at=e.started_at,
+                tries=tries_of(serving[e.candidate].stations),
             )
             for e in sorted(self._rows.experiments, key=lambda e: e.ordinal == 0)
             if e.candidate in serving and e.id not in verdicts.tripped

@@ -81,9 +81,13 @@ class ProviderWatch:
         self._since = _began(served) if before is None else _goes_on(served, before)
         return (before is None) != (self._since is None)
 
-    def forget(self, arm: str) -> None:
-        """The arm is no longer served: it has no say any more."""
+    def forget(self, arm: str) -> bool:
+        """The arm is no longer served: it has no say any more. True where that has ended an outage of it alone."""
         self._arms.pop(arm, None)
+        before = self._since
+        if not self._arms:
+            self._since = None
+        return before is not None and self._since is None
 
     def state(self) -> ProviderState:
         """As of the last outcome."""

@@ -8,6 +8,7 @@ import secrets
 from typing import Any
 
 from policies.errors import ConflictError, NotFoundError
+from policies.evidence.returns import earlier_trips
 from policies.genome import LayerName, Lineage
 from policies.lifecycle import Event
 from policies.registry.port import Registry
@@ -79,8 +80,18 @@ async def start_canary(
         experiment = await registry.open_experiment(
             candidate.policy, candidate.id, pointer.version, salt=secrets.token_hex(16), counted=counted, now=now
         )
+    everybody = await registry.candidates(candidate.policy)
+    tries = earlier_trips(
+        candidate.genome.content_hash,
+        {c.genome.content_hash: c.lineage.parents for c in everybody},
+        {c.genome.content_hash for c in everybody if c.state == "rolled_back"},
+    )
+    measured = {**candidate.stations.get("canary", {}), "tries": tries}
     event: Event = "pass" if candidate.state == "judged" else "override_canary"
-    return await registry.advance(candidate, event, who=who, reason=reason, now=now), experiment
+    after = await registry.advance(
+        candidate, event, who=who, reason=reason, now=now, station="canary", measured=measured
+    )
+    return after, experiment
 
 
 async def promote(

@@ -141,3 +141,13 @@ def test_common_drift_is_no_arms_merit() -> None:
         baseline += 0.02 * (reward - baseline)
     assert plain[0].mean - plain[1].mean > 0.2
     assert abs(adjusted[0].mean - adjusted[1].mean) < 0.05
+
+
+def test_a_ceiling_holds_an_arm_and_leaves_the_rest_to_production() -> None:
+    known = {"p": Posterior(80, 20)}
+    granted = shares("p", ["c", "d"], known, production_share=0.5, floor=0.02, ceilings={"c": 0.05})
+    assert granted.propensity("c") == pytest.approx(0.05, abs=1e-9)
+    assert granted.propensity("d") > 0.05
+    assert granted.propensity("p") >= 0.5 - 1e-12
+    low = shares("p", ["c"], known, production_share=0.8, floor=0.02, ceilings={"c": 0.0})
+    assert low.propensity("c") == pytest.approx(0.02, abs=1e-9), "no arm is below its floor"

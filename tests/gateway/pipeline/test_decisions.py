@@ -222,6 +222,7 @@ def test_rows_that_the_registry_did_not_take_are_made_again() -> None:
     live.judged(entrances_of_c, "u1", bad=False, now=1000.6)
     assert list(live.judge(1001.0)) == []
     assert 1000 in {row.bucket for row in live.rows(1001.0)}
+    assert list(live.judge(1100.0)) == [], "by then the deadline has decided about later answers"
     assert 1000 in {row.bucket for row in live.rows(1100.0)}, "the first ones were lost"
     live.exchanged()
     assert 1000 not in {row.bucket for row in live.rows(1200.0)}

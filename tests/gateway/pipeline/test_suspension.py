@@ -1,0 +1,90 @@
+"""The upstream that only the candidate uses goes down: it is not blamed, and what is its own fault still is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.pipeline.outages import Outages
+from tests.gateway.pipeline.conftest import Running, running, settings
+from tests.gateway.pipeline.experiments import canary, genome
+from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
+
+HEALTHY = 260  # answers after which the second upstream fails: its level must be known
+
+
+def two_upstreams(first: str, second: str) -> Any:
+    models = {
+        "large": {"upstream": "first", "model": "sandbox-large"},
+        "small": {"upstream": "second", "model": "sandbox-small"},
+    }
+    upstreams = {"first": {"base_url": first}, "second": {"base_url": second, "api_key": "k"}}
+    policy = {"bandit": {"ramp": 0, "production_share": 0.5}}
+    return settings(first, policy, upstreams=upstreams, models=models)
+
+
+async def fine(visit: Visit) -> None:
+    await visit.send(whole(completion()))
+
+
+class Failing:
+    """Fails from some request on."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    async def __call__(self, visit: Visit) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            await fine(visit)
+        else:
+            await visit.send(whole(b'{"error":{"message":"down"}}', b"503 Service Unavailable"))
+
+
+async def until_verdict(gateway: Running, failing: Failing) -> None:
+    for n in range(1_500):
+        await gateway.ask("hello", headers={"x-evogate-session": f"s{n}"})
+        gateway.worker.guard.tick()
+        if gateway.core.metrics.trips or failing.left < -25:
+            return
+    raise AssertionError("no verdict")
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_only_an_upstream_of_its_own_excuses_a_candidate(tmp_path: Path, own: bool) -> None:
+    failing = Failing(HEALTHY)
+
+    async def by_rubric(visit: Visit) -> None:
+        await (failing(visit) if b"Be terse." in visit.body else fine(visit))
+
+    async with provider(fine) as first, provider(failing) as second, provider(by_rubric) as shared:
+        config = two_upstreams(first, second) if own else two_upstreams(shared, shared)
+        async with running(config, tmp_path) as gateway:
+            await canary(gateway, "c1", genome("Be terse.", model_key="small" if own else "large"))
+            await until_verdict(gateway, failing)
+            if not own:
+                assert gateway.core.metrics.trips == 1
+                return
+            (run,) = gateway.core.evidence.running.values()
+            assert run.decision is not None
+            assert run.decision.rolls_back, "the evidence alone would have taken it back"
+            assert gateway.core.metrics.trips == 0
+            assert not run.tripped
+            (incident,) = await gateway.worker._registry.incidents("assistant")
+            assert (incident.kind, incident.subject) == ("PROVIDER", "second")
+
+
+def test_an_outage_is_over_when_the_only_arm_that_showed_it_is_gone() -> None:
+    outages = Outages()
+    for n in range(300):
+        outages.turn()
+        outages.add("u", "p", "candidate", n >= 250, float(n))
+    assert outages.policies == {"p"}
+    assert outages.blames("u", "v")
+    assert not outages.blames("u", "u")
+    assert not outages.blames(None, "v")
+    assert not outages.blames("v", "u")
+    outages.turn()
+    outages.keep({"p/production"})
+    assert outages.policies == set()
+    assert outages.turn() == {"u"}, "so that the incident is resolved"
