@@ -9,9 +9,9 @@ from typing import Any
 
 from policies.dialects import errors
 from policies.outcome import Answer, StreamReader, read_answer
-from policies.render.chat import chat_turns
+from policies.render.chat import CHAT_COMPLETIONS, chat_turns
 from policies.render.turns import Turns
-from policies.render.vocabulary import CHAT_COMPLETIONS, Vocabulary
+from policies.render.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

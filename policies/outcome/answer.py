@@ -1,12 +1,21 @@
-"""An answer as a value, and how to read one from a chat completion's JSON. Nothing here raises on odd JSON.
+"""An answer as a value, the same for every endpoint.
 
-Source: OpenAI API reference, "The chat completion object". Only the first choice is read.
+| field           | chat, text completions | responses             | messages                             |
+| --------------- | ---------------------- | --------------------- | ------------------------------------ |
+| `finish_reason` |                        |                       |                                      |
+| stop            | stop                   | completed             | end_turn, stop_sequence              |
+| length          | length                 | max_output_tokens     | max_tokens, context window exceeded  |
+| tool_calls      | tool_calls             | completed, with calls | tool_use                             |
+| content_filter  | content_filter         | content_filter        | refusal                              |
+| `input_tokens`  | prompt_tokens          | input_tokens          | input, cache read and cache creation |
+| `cached_tokens` | of which cached        | of which cached       | cache read                           |
+
+Any other reason passes as the provider wrote it. Cache creation is counted as plain input. Nothing here raises on odd
+JSON.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 _ERROR_CHARS = 300
 
@@ -23,63 +32,26 @@ class Answer:
     cached_tokens: int = 0
     output_tokens: int = 0
     has_usage: bool = False  # false: the token counts are unknown, not zero
-    refusal: str | None = None  # what stands in the `refusal` field
+    refusal: str | None = None  # the provider's or the model's own words for it
     error: str | None = None  # the provider's error object, as one line
     malformed: int = 0  # pieces that were no JSON of the expected kind
-    complete: bool = False  # whole: the JSON was read, or the stream had its terminator
+    complete: bool = False  # whole: the JSON was read, or the stream came to its end
+    id: str = ""  # by which a later request may name it, where the provider stores it
 
-    def read_usage(self, usage: Any) -> None:
-        """Take over a `usage` object; anything else leaves the counts as they are."""
-        if type(usage) is not dict:
-            return
+    def count(self, sent: Any, cached: Any, out: Any) -> None:
+        """Take over token counts; whatever is no number counts as none. Cached ones are among those sent."""
         self.has_usage = True
-        self.input_tokens = _count(usage.get("prompt_tokens"))
-        self.output_tokens = _count(usage.get("completion_tokens"))
-        self.cached_tokens = min(
-            _count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens")), self.input_tokens
-        )
+        self.input_tokens = sent if type(sent) is int and sent > 0 else 0
+        self.output_tokens = out if type(out) is int and out > 0 else 0
+        self.cached_tokens = min(cached, self.input_tokens) if type(cached) is int and cached > 0 else 0
 
 
-def read_answer(body: bytes) -> Answer:
-    """The answer in the body of a chat completion that was not streamed, or the error in it."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return Answer(malformed=1)
-    if type(value) is not dict:
-        return Answer(malformed=1)
-    answer = Answer(model=as_text(value.get("model")))
-    answer.read_usage(value.get("usage"))
-    if value.get("error"):
-        answer.error = describe_error(value["error"])
-        return answer
-    choices = value.get("choices")
-    if type(choices) is not list or not choices or type(choices[0]) is not dict:
-        answer.malformed = 1
-        return answer
-    _read_choice(answer, choices[0])
-    return answer
-
-
-def _read_choice(answer: Answer, choice: dict[str, Any]) -> None:
-    message = choice.get("message")
-    if type(message) is not dict:
-        answer.malformed = 1
-        return
-    answer.complete = True
-    answer.text = as_text(message.get("content"))
-    answer.refusal = as_text(message.get("refusal")) or None
-    answer.finish_reason = as_text(choice.get("finish_reason")) or None
-    for call in as_list(message.get("tool_calls")):
-        function = as_object(as_object(call).get("function"))
-        if function:
-            answer.tool_calls.append(
-                {
-                    "id": as_text(call.get("id")),
-                    "name": as_text(function.get("name")),
-                    "arguments": as_text(function.get("arguments")),
-                }
-            )
+def read_openai_usage(answer: Answer, usage: Any) -> None:
+    """Take over `usage` of chat and text completions; anything but an object leaves the counts as they are."""
+    if type(usage) is dict:
+        details = usage.get("prompt_tokens_details")
+        cached = details.get("cached_tokens") if type(details) is dict else 0
+        answer.count(usage.get("prompt_tokens"), cached, usage.get("completion_tokens"))
 
 
 def describe_error(error: Any) -> str:
@@ -87,6 +59,11 @@ def describe_error(error: Any) -> str:
     if type(error) is dict:
         error = error.get("message") or error.get("code") or error.get("type") or error
     return " ".join(str(error).split())[:_ERROR_CHARS] or "unnamed error"
+
+
+def call(name: Any, arguments: Any, identity: Any) -> dict[str, str]:
+    """A tool call as answers hold it."""
+    return {"id": as_text(identity), "name": as_text(name), "arguments": as_text(arguments)}
 
 
 def as_text(value: Any) -> str:
@@ -102,7 +79,3 @@ def as_object(value: Any) -> dict[str, Any]:
 def as_list(value: Any) -> list[Any]:
     """The value where it is a JSON array, else an empty one."""
     return value if type(value) is list else []
-
-
-def _count(value: Any) -> int:
-    return value if type(value) is int and value > 0 else 0

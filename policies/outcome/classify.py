@@ -56,17 +56,18 @@ def classify(observed: Observed, *, p95_ms: float, usd_per_request: float, valid
         usd_per_request: the policy's cost budget in US dollars.
         validator_gate: least value of a validator.
     """
+    if observed.fell_open or observed.fell_back or observed.client_gone or observed.transport_error is not None:
+        return _interrupted(observed, p95_ms)
+    if not 200 <= observed.status < 300:
+        return _by_status(observed.status)
     return (
-        _interrupted(observed, p95_ms)
-        or _by_status(observed.status)
-        or _by_answer(observed.answer)
-        or _by_validators(observed.validators, validator_gate)
+        (_by_answer(observed.answer) if observed.answer is not None else None)
+        or (_by_validators(observed.validators, validator_gate) if observed.validators else None)
         or _by_budgets(observed, p95_ms, usd_per_request)
-        or (None, "")
     )
 
 
-def _interrupted(observed: Observed, p95_ms: float) -> Verdict | None:
+def _interrupted(observed: Observed, p95_ms: float) -> Verdict:
     if observed.fell_open:
         return FailureClass.FELL_OPEN, "a fault here; the client's own request went up"
     if observed.fell_back:
@@ -75,10 +76,8 @@ def _interrupted(observed: Observed, p95_ms: float) -> Verdict | None:
         if observed.latency_ms > p95_ms:
             return FailureClass.TOO_SLOW, f"the client hung up after {observed.latency_ms:.0f} ms"
         return FailureClass.CLIENT_GONE, f"after {observed.latency_ms:.0f} ms"
-    if observed.transport_error is not None:
-        kind = FailureClass.CUT_SHORT if observed.status else FailureClass.TRANSPORT
-        return kind, observed.transport_error
-    return None
+    kind = FailureClass.CUT_SHORT if observed.status else FailureClass.TRANSPORT
+    return kind, observed.transport_error or ""
 
 
 _STATUSES = {
@@ -88,26 +87,18 @@ _STATUSES = {
 }
 
 
-def _by_status(status: int) -> Verdict | None:
-    if 200 <= status < 300:
-        return None
+def _by_status(status: int) -> Verdict:
     by_range = FailureClass.BAD_REQUEST if 400 <= status < 500 else FailureClass.SERVER_ERROR
     return _STATUSES.get(status, by_range), f"HTTP {status}"
 
 
-def _by_answer(answer: Answer | None) -> Verdict | None:
-    if answer is None:
-        return None
+def _by_answer(answer: Answer) -> Verdict | None:
     if answer.error is not None:
         return FailureClass.SERVER_ERROR, answer.error
     if answer.malformed:
         return FailureClass.SERVER_ERROR, "the answer could not be read"
     if not answer.complete:
         return FailureClass.CUT_SHORT, "the stream ended without its terminator"
-    return _by_finish(answer)
-
-
-def _by_finish(answer: Answer) -> Verdict | None:
     refusal = refusal_of(answer)
     if refusal is not None:
         return FailureClass.REFUSAL, refusal
@@ -123,9 +114,9 @@ def _by_validators(validators: dict[str, float], gate: float) -> Verdict | None:
     return (FailureClass.INVALID_OUTPUT, ", ".join(below)) if below else None
 
 
-def _by_budgets(observed: Observed, p95_ms: float, usd_per_request: float) -> Verdict | None:
+def _by_budgets(observed: Observed, p95_ms: float, usd_per_request: float) -> Verdict:
     if observed.latency_ms > p95_ms:
         return FailureClass.TOO_SLOW, f"{observed.latency_ms:.0f} ms of {p95_ms:.0f}"
     if observed.cost_usd > usd_per_request:
         return FailureClass.TOO_DEAR, f"{observed.cost_usd:.6f} USD of {usd_per_request:.6f}"
-    return None
+    return None, ""

@@ -1,8 +1,16 @@
-"""Chat completions: reading a request's conversation."""
+"""Chat completions: system text in leading messages, reference material in a message before the last question.
+
+Source: OpenAI API reference, "Create chat completion".
+"""
 
 from typing import Any
 
-from policies.render.turns import NOTHING, Turns, content_text, head_of, last_of, roles_of
+from policies.errors import ClientError
+from policies.genome import PromptLayer
+from policies.render.stable import Memory, Stable, has_tools, joined
+from policies.render.turns import Turns, content_text, head_of, no_object
+from policies.render.vocabulary import Vocabulary
+from policies.render.wording import reference_text
 
 SYSTEM_ROLES = ("system", "developer")
 
@@ -10,16 +18,93 @@ SYSTEM_ROLES = ("system", "developer")
 def chat_turns(body: dict[str, Any]) -> Turns:
     """The conversation of a chat request of any shape."""
     messages = body.get("messages")
-    if type(messages) is not list or not messages:
-        return NOTHING
-    roles = roles_of(messages)
-    head = head_of(roles, SYSTEM_ROLES)
-    continued = "assistant" in roles
-    count = roles.count("user")
-    if not count:
-        return Turns(head=head, continued=continued)
-    first = roles.index("user")
-    last = first if count == 1 else last_of(roles, "user")
-    content = messages[last].get("content")
+    if type(messages) is not list:
+        return Turns(user=body.get("user"))
+    turn = number = head = last = 0
+    continued = False
+    first: Any = None
+    latest: Any = None
+    try:
+        for message in messages:
+            role = message["role"]
+            if role == "user":
+                if not turn:
+                    first = message.get("content")
+                latest = message
+                last = number
+                turn += 1
+            elif role == "assistant":
+                continued = True
+            elif head == number and role in SYSTEM_ROLES:
+                head += 1
+            number += 1
+    except (KeyError, TypeError):
+        return _odd_turns(body, messages)
+    if not turn:
+        return Turns(0, continued, head=head, user=body.get("user"))
+    content = latest.get("content")
     text = content if type(content) is str else content_text(content)
-    return Turns(count, continued, messages[first].get("content"), text, head, last)
+    return Turns(turn, continued, first, text, head, last, body.get("user"))
+
+
+def _odd_turns(body: dict[str, Any], messages: list[Any]) -> Turns:
+    """The same where some messages are no objects or have no role."""
+    known = [message if type(message) is dict and "role" in message else {"role": None} for message in messages]
+    return chat_turns({**body, "messages": known})._replace(head=head_of(messages, SYSTEM_ROLES))
+
+
+class ChatComposer:
+    """A prompt layer in chat's words."""
+
+    __slots__ = ("_part", "_part_with_tools", "_shots", "_stable")
+
+    def __init__(self, prompt: PromptLayer) -> None:
+        self._stable = Stable.of(prompt)
+        self._shots = self._stable.turns()
+
+    def __call__(self, request: dict[str, Any], turns: Turns, memory: Memory) -> None:
+        """See `Composer`."""
+        messages = request.get("messages")
+        if type(messages) is not list:
+            raise ClientError("'messages' must be a list")
+        stable, head = self._stable, turns.head
+        if head < 0:
+            raise no_object("messages", messages)
+        text = stable.text
+        if text is not stable.text_with_tools and has_tools(request):
+            text = stable.text_with_tools
+        request["messages"] = composed = messages.copy()
+        if memory:
+            reference = {"role": "system", "content": reference_text(memory)}
+            composed.insert(head if turns.last is None else turns.last, reference)
+        if self._shots:
+            composed[head:head] = self._shots
+        if text:
+            _put(composed, head, text, stable)
+
+
+def _put(messages: list[Any], head: int, text: str, stable: Stable) -> None:
+    """Put system text into the first `head` messages, in place."""
+    if not head:
+        messages.insert(0, {"role": "system", "content": text})
+    elif stable.placement == "replace":
+        messages[:head] = [{"role": messages[0]["role"], "content": text}]
+    else:
+        before = stable.placement == "before"
+        place = 0 if before else head - 1
+        message = messages[place]
+        part = {"type": "text", "text": text}
+        messages[place] = {**message, "content": joined(message.get("content"), text, part, before=before)}
+
+
+CHAT_COMPLETIONS = Vocabulary(
+    turns=chat_turns,
+    composer=ChatComposer,
+    spellings={
+        "temperature": ("temperature",),
+        "top_p": ("top_p",),
+        "max_tokens": ("max_tokens", "max_completion_tokens"),
+    },
+    asks_usage=True,
+    plain="messages",
+)

@@ -19,6 +19,8 @@ class Parameters:
         OperatorError: `client_wins` names something that can't yield.
     """
 
+    __slots__ = ("_genes", "_renames", "_yielding")
+
     def __init__(
         self, strategy: StrategyLayer, target: ModelTarget | None, client_wins: Collection[str], vocabulary: Vocabulary
     ) -> None:
@@ -26,25 +28,37 @@ class Parameters:
         if unknown:
             known = ", ".join(sorted(vocabulary.spellings))
             raise OperatorError(f"client_wins: '{unknown[0]}' is no gene that can yield to the client; known: {known}")
-        values = {gene: getattr(strategy, gene) for gene in vocabulary.spellings}
         self._genes = [
-            (vocabulary.spellings[gene], value, gene in client_wins)
-            for gene, value in values.items()
-            if value is not None
+            (gene, names[0], names[1:], value, gene in client_wins)
+            for gene, names in vocabulary.spellings.items()
+            if (value := getattr(strategy, gene)) is not None
         ]
-        self._renames = list(target.params.items()) if target is not None else []
+        renames = target.params.items() if target is not None else ()
+        self._renames = [(name, theirs) for name, theirs in renames if theirs not in vocabulary.foreign]
+        self._yielding = vocabulary.yielding
 
     def apply(self, request: dict[str, Any]) -> None:
         """Set, rename and drop parameters of a request in place."""
-        for spellings, value, yields in self._genes:
-            used = [name for name in spellings if request.get(name) is not None]
-            if used and yields:
+        still = self._yielding(request) if self._yielding is not None else ()
+        for gene, name, others, value, yields in self._genes:
+            if gene in still:
                 continue
-            for name in spellings[1:] if not used else used[1:]:
-                request.pop(name, None)
-            request[used[0] if used else spellings[0]] = value
+            if yields or (others and not request.keys().isdisjoint(others)):
+                _override(request, (name, *others), value, yields=yields)
+            else:
+                request[name] = value
         for name, theirs in self._renames:
             if name in request:
-                value = request.pop(name)
+                sent = request.pop(name)
                 if theirs is not None:
-                    request.setdefault(theirs, value)
+                    request.setdefault(theirs, sent)
+
+
+def _override(request: dict[str, Any], names: tuple[str, ...], value: float, *, yields: bool) -> None:
+    """Set a value under the name that the client used, and under that name only; null is unset."""
+    used = [name for name in names if request.get(name) is not None]
+    if used and yields:
+        return
+    for name in used[1:] if used else names[1:]:
+        request.pop(name, None)
+    request[used[0] if used else names[0]] = value

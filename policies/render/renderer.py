@@ -6,19 +6,20 @@
 3. The client's body is never changed, and whatever its shape, the only error is `ClientError`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import orjson
 
 from policies.errors import ClientError
 from policies.genome import Genome
-from policies.memory import Entry
-from policies.render.messages import head_length, last_user, with_system_text
+from policies.render import exact
+from policies.render.chat import CHAT_COMPLETIONS
 from policies.render.parameters import Parameters
+from policies.render.stable import Memory, Stable
 from policies.render.target import ModelTarget
-from policies.render.vocabulary import CHAT_COMPLETIONS, Vocabulary
-from policies.render.wording import reference_text, system_text
+from policies.render.turns import Turns
+from policies.render.vocabulary import Vocabulary
 
 
 class Renderer:
@@ -28,7 +29,7 @@ class Renderer:
         genome: what to apply.
         target: where the request goes; None leaves `model` and every parameter's name as the client sent them.
         client_wins: genes that yield to what the client set.
-        vocabulary: the endpoint's field names.
+        vocabulary: the endpoint's words.
 
     Raises:
         OperatorError: `client_wins` names something that can't yield.
@@ -41,43 +42,51 @@ class Renderer:
         client_wins: Collection[str] = (),
         vocabulary: Vocabulary = CHAT_COMPLETIONS,
     ) -> None:
-        prompt = genome.prompt
-        self._words = vocabulary
+        self._turns = vocabulary.turns
+        self._plain = vocabulary.plain
         self._model = target.model if target is not None else None
-        self._parameters = Parameters(genome.strategy, target, client_wins, vocabulary)
-        self._text = system_text(prompt, tools=False)
-        self._text_with_tools = system_text(prompt, tools=True)
-        # Without rules there is nothing to put in the place of the client's own text.
-        self._placement = prompt.placement if prompt.rubric or prompt.placement != "replace" else "after"
-        self._shots = [
-            message
-            for shot in prompt.few_shots
-            for message in ({"role": "user", "content": shot.user}, {"role": "assistant", "content": shot.assistant})
-        ]
-        self._says_something = bool(self._text_with_tools or self._shots)
-        self._streams_usage = target is None or target.params.get("stream_options", "") is not None
+        self._set_parameters = Parameters(genome.strategy, target, client_wins, vocabulary).apply
+        self._compose = vocabulary.composer(genome.prompt)
+        self._silent = Stable.of(genome.prompt).silent
+        takes_options = target is None or target.params.get("stream_options", "") is not None
+        self._asks_usage = vocabulary.asks_usage and takes_options
 
-    def render(self, body: dict[str, Any], memory: Sequence[Entry] = (), *, ask_usage: bool = False) -> bytes:
+    def render(
+        self,
+        body: dict[str, Any],
+        memory: Memory = (),
+        *,
+        ask_usage: bool = False,
+        turns: Turns | None = None,
+        raw: bytes | None = None,
+    ) -> bytes:
         """The request that goes up, as JSON.
 
         Args:
             body: the client's JSON; never changed.
             memory: retrieved entries, best first.
             ask_usage: ask for token counts in a stream where the client did not; see `adds_usage`.
+            turns: of `body`, where they were read already.
+            raw: the bytes that `body` was read from; with them, integers of any length go up as they came.
 
         Raises:
             ClientError: the body is not of a shape that the genome can be applied to.
         """
         if type(body) is not dict:
             raise ClientError("the request's body must be a JSON object")
-        request = body.copy()
-        if self._says_something or memory:
-            request[self._words.messages] = self._messages(body, memory)
-        self._parameters.apply(request)
+        long = None
+        if raw is not None and not exact.is_plain(body, self._plain):
+            long = exact.exact(raw)
+        request = body.copy() if long is None else long
+        if memory or not self._silent:
+            self._compose(request, self._turns(body) if turns is None else turns, memory)
+        self._set_parameters(request)
         if self._model is not None:
             request["model"] = self._model
-        if ask_usage and self.adds_usage(body):
+        if ask_usage and body.get("stream") is True and self.adds_usage(body):
             request["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        if long is not None:
+            return exact.dumps(request)
         try:
             return orjson.dumps(request)
         except orjson.JSONEncodeError as error:
@@ -85,27 +94,7 @@ class Renderer:
 
     def adds_usage(self, body: dict[str, Any]) -> bool:
         """Whether `ask_usage` changes this request: then the client expects no usage chunk, and it is to be hidden."""
-        if body.get("stream") is not True or not self._streams_usage:
+        if body.get("stream") is not True or not self._asks_usage:
             return False
         options = body.get("stream_options")
         return options is None or (type(options) is dict and not options.get("include_usage"))
-
-    def _messages(self, body: dict[str, Any], memory: Sequence[Entry]) -> list[Any]:
-        messages = body.get(self._words.messages)
-        if type(messages) is not list:
-            raise ClientError(f"'{self._words.messages}' must be a list")
-        length = head_length(messages, self._words.system_roles)
-        head, rest = messages[:length], messages[length:]
-        text = self._text_with_tools if self._has_tools(body) else self._text
-        if text:
-            head = with_system_text(head, text, self._placement)
-        if memory:
-            self._insert_reference(rest, memory)
-        return [*head, *self._shots, *rest]
-
-    def _has_tools(self, body: dict[str, Any]) -> bool:
-        return any(type(body.get(name)) is list and body[name] for name in self._words.tools)
-
-    @staticmethod
-    def _insert_reference(rest: list[Any], memory: Sequence[Entry]) -> None:
-        rest.insert(last_user(rest) or 0, {"role": "system", "content": reference_text(memory)})

@@ -3,42 +3,20 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from policies.errors import ClientError
+
 
 class Turns(NamedTuple):
     """A conversation as far as the request holds it. Every field exists for every shape of body."""
 
-    count: int = 0  # the user's messages
+    turn: int = 0  # the user's messages so far
     continued: bool = False  # earlier answers are in the request, or it names one
     first: Any = None  # content of the first user message, as sent
     text: str = ""  # text of the last one
     head: int = 0  # how many leading messages are system text; -1: one of the first is no object
     last: int | None = None  # place of the last user message
-    parent: str | None = None  # id of a stored answer or conversation that the request goes on from
-
-
-NOTHING = Turns()
-NO_OBJECT = object()  # stands for the role of a message that is none
-
-
-def roles_of(messages: Sequence[Any]) -> list[Any]:
-    """Each message's role, whatever the messages are."""
-    try:
-        return [message["role"] for message in messages]
-    except (KeyError, TypeError):
-        return [message.get("role") if type(message) is dict else NO_OBJECT for message in messages]
-
-
-def head_of(roles: Sequence[Any], system: Sequence[str]) -> int:
-    """How many leading roles are of `system`; -1 where they end with a message that is no object."""
-    for number, role in enumerate(roles):
-        if role not in system:
-            return -1 if role is NO_OBJECT else number
-    return len(roles)
-
-
-def last_of(roles: list[Any], role: str) -> int:
-    """Place of the last message of that role, which is among them."""
-    return len(roles) - 1 - roles[::-1].index(role)
+    user: Any = None  # the client's own name for the person, as sent
+    parent: str | None = None  # id of the stored answer or conversation that the request goes on from
 
 
 def content_text(content: Any) -> str:
@@ -49,3 +27,19 @@ def content_text(content: Any) -> str:
         return ""
     texts = [part.get("text") for part in content if type(part) is dict]
     return "\n".join([text for text in texts if type(text) is str])
+
+
+def head_of(messages: Sequence[Any], system: tuple[str, ...]) -> int:
+    """How many leading messages are of those roles; -1 where they end with one that is no object."""
+    for number, message in enumerate(messages):
+        if type(message) is not dict:
+            return -1
+        if message.get("role") not in system:
+            return number
+    return len(messages)
+
+
+def no_object(field: str, messages: Sequence[Any]) -> ClientError:
+    """The error that names the first message that is no object."""
+    number = next((number for number, message in enumerate(messages) if type(message) is not dict), 0)
+    return ClientError(f"'{field}[{number}]' must be an object")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.outcome import StreamReader
-from policies.outcome.stream import _EVENT_LIMIT
+from policies.outcome.events import _EVENT_LIMIT
 from tests.policies.shapes import json_values
 
 DONE = b"data: [DONE]\n\n"
@@ -149,10 +149,15 @@ def test_comments_and_empty_events_are_nothing(data: bytes) -> None:
 
 
 def test_a_missing_terminator() -> None:
+    """Some providers never send one: a `finish_reason` for every choice is an end, its absence is a cut."""
     reader, relayed, held = read(HELLO)
-    assert not reader.done
-    assert not reader.answer.complete
+    assert reader.answer.complete
     assert (relayed, held) == (b"".join(HELLO), b"")
+    other = event({"choices": [{"index": 1, "delta": {"content": "x"}, "finish_reason": None}]})
+    for cut in (HELLO[:-1], [*HELLO, other], [*HELLO, b"data: {broken\n\n"], [*HELLO, b"data: {"], []):
+        reader, _, _ = read(cut)
+        assert not reader.done
+        assert not reader.answer.complete
 
 
 def test_a_stream_cut_inside_an_event_relays_what_came() -> None:
