@@ -45,7 +45,8 @@ async def test_what_the_gateway_wrote_is_right(home: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("w0: right: 40 records in ")
     report = json.loads((await _verify(home, "--json")).stdout)
-    assert (report["verified"], report["right"]) == ("chain", True)
+    assert (report["right"], report["decisions"]["differs"]) == (True, None)
+    assert report["decisions"]["right"]["outcomes"] == 20
     assert (report["writers"]["w0"]["records"], report["writers"]["w0"]["anchors"]) == (40, 1)
 
 
@@ -62,7 +63,8 @@ async def test_a_changed_byte_is_named(home: Path) -> None:
     _rewrite(_folder(home), 2, b"question", b"Question")
     done = await _verify(home)
     assert done.returncode == 1
-    assert [line.split(",")[0] for line in done.stdout.splitlines()] == ["w0: tampered: segment 00000002"]
+    assert done.stdout.splitlines()[0].startswith("w0: tampered: segment 00000002")
+    assert done.stdout.count("tampered") == 1
     report = json.loads((await _verify(home, "--json")).stdout)
     assert report["writers"]["w0"]["flaws"][0]["kind"] == "tampered"
 
@@ -112,9 +114,9 @@ async def test_a_spool_that_is_gone_is_missed(home: Path) -> None:
     assert done.stdout.startswith("w0: missing: ")
 
 
-def test_it_says_what_it_does_not_verify(tmp_path: Path) -> None:
+def test_it_says_what_it_does_not_vouch_for(tmp_path: Path) -> None:
     done = evogate(tmp_path, "verify", "--help")
-    assert "the chain of the recordings only" in " ".join(done.stdout.split())
+    assert "Nothing vouches for records where both spool and registry were replaced" in " ".join(done.stdout.split())
     nothing = evogate(tmp_path, "verify")
     assert nothing.returncode == 2
     assert "start `evogate up`" in nothing.stderr

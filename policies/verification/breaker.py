@@ -1,0 +1,92 @@
+"""The breaker's decisions, made again by the same reducer from one writer's records.
+
+1. A writer decides from its own sums: its records up to the moment of the decision, in their order, give the same sums
+   to the last bit, because what is consumed depends on the units' own times alone (`policies.evidence.settlement`).
+2. A unit enters as the gateway let it: by a draw between the two arms, at the odds on record.
+3. Later turns speak of the experiment that the conversation's first turn entered, as long as they keep its arm.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policies.evidence import Decision, ExperimentEvidence
+from policies.verification.report import Difference, first_difference
+from policies.verification.terms import Terms
+
+BAD_BELOW = 0.5  # a user's score that counts as a failure
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision of the breaker on record: what it was about, when, and on which numbers."""
+
+    record: str
+    kind: str  # TRIP, SEVERE or EJECT
+    experiment: str
+    subject: str  # content hashes
+    control: str
+    started_at: float
+    at: float
+    evidence: Mapping[str, Any]
+
+
+class Retrial:
+    """One writer's part in one ruling."""
+
+    __slots__ = ("_evidence", "ruling")
+
+    def __init__(self, ruling: Ruling, terms: Terms) -> None:
+        self.ruling = ruling
+        self._evidence = ExperimentEvidence(
+            ruling.experiment,
+            alpha=terms.alpha,
+            ratio=terms.ratio,
+            window_s=terms.window_s,
+            deadline_s=terms.deadline_s,
+        )
+
+    def q(self, odds: Mapping[str, float]) -> float | None:
+        """The subject's share among the two arms; None where one of them could not be drawn."""
+        subject, control = odds.get(self.ruling.subject), odds.get(self.ruling.control)
+        return subject / (subject + control) if subject and control else None
+
+    def assigned(self, unit: str, at: float, *, arm: str, q: float) -> None:
+        """A unit was drawn to `arm`."""
+        ruling = self.ruling
+        if ruling.started_at <= at <= ruling.at and arm in {ruling.subject, ruling.control}:
+            self._evidence.assigned(unit, at=at, challenger=arm == ruling.subject, q=q)
+
+    def settled(self, unit: str, failure: str | None, at: float) -> None:
+        """A unit's first answer ended."""
+        if at <= self.ruling.at:
+            self._evidence.settled(unit, failure, now=at)
+
+    def judged(self, unit: str, score: float, at: float) -> None:
+        """A user said what an answer was worth."""
+        if at <= self.ruling.at:
+            self._evidence.judged(unit, score < BAD_BELOW, now=at)
+
+    def decide(self) -> Decision:
+        """The verdict at the moment of the ruling."""
+        self._evidence.advance(self.ruling.at)
+        return self._evidence.decision((), self.ruling.evidence.get("writers", 1))
+
+
+def disagreement(ruling: Ruling, decision: Decision) -> Difference | None:
+    """The first number that differs; None where the ruling came out again."""
+    wanted = {"TRIP", "SEVERE"} if ruling.kind == "EJECT" else {ruling.kind}
+    differs = first_difference("evidence", ruling.evidence, json.loads(json.dumps(decision.evidence)))
+    if differs is not None or decision.verdict in wanted:
+        return differs
+    return "verdict", ruling.kind, decision.verdict
+
+
+def closest(ruling: Ruling, decisions: Sequence[Decision]) -> Difference | None:
+    """As `disagreement`, of the writer that comes nearest to the ruling: it does not say whose it was."""
+    found = [disagreement(ruling, decision) for decision in decisions]
+    if not found or None in found:
+        return None if found else ("records", "a decision", "none of the experiment's")
+    units = [decision.evidence["counts"] != ruling.evidence.get("counts") for decision in decisions]
+    return found[units.index(False)] if False in units else found[0]

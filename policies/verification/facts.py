@@ -1,0 +1,36 @@
+"""What the registry holds of the policies, as values."""
+
+from dataclasses import dataclass, field
+
+from policies.registry.values import Candidate, Experiment, Incident, Note, Pointer, Version
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """One policy's rows, oldest first."""
+
+    name: str
+    versions: list[Version] = field(default_factory=list)
+    pointers: list[Pointer] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    experiments: list[Experiment] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def content_of(self, label: str) -> str | None:
+        """The content hash of a version."""
+        return next((v.genome.content_hash for v in self.versions if v.label == label), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of them.
+
+    `notes` is the whole trail in its order, those about no policy included. `secret` keys the draws; None where it is
+    not there. `reach` says for each writer from when on its recordings are whole, in Unix seconds.
+    """
+
+    policies: dict[str, PolicyFacts]
+    notes: list[Note]
+    secret: bytes | None
+    reach: dict[str, float]
