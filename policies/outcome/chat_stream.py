@@ -85,13 +85,14 @@ class ChatStream(EventReader):
             (self._finished if reason else self._open).add(index)
         if index:
             return  # not the first of several
-        delta = choice.get("delta")
-        if type(delta) is dict:
-            self._delta(delta, None if reason else raw)
+        self._said(choice, None if reason else raw)
         if reason:
             self.head.finish_reason = REASONS.get(as_text(reason), as_text(reason)) or None
 
-    def _delta(self, delta: dict[str, Any], raw: bytes | None) -> None:
+    def _said(self, choice: dict[str, Any], raw: bytes | None) -> None:
+        delta = choice.get("delta")
+        if type(delta) is not dict:
+            return
         refusal, calls = delta.get("refusal"), delta.get("tool_calls")
         if refusal and type(refusal) is str:
             self._refusal.append(refusal)
