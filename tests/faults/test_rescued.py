@@ -40,6 +40,7 @@ def _is_the_answer_of(got: Got, *, spare: bool) -> None:
     assert got.usage is None or got.usage["completion_tokens"] == len(wire.WORDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "shape"), CASES)
 async def test_what_the_official_client_makes_of_it(fault: Fault, shape: Shape, tmp_path: Path) -> None:
     async with rescued(fault, shape, tmp_path) as (_, _, gateway):

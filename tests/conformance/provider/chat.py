@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.conformance.provider.framing import ARGUMENTS, REPLY, events, json, words
+import orjson
+
+from tests.conformance.provider.framing import ARGUMENTS, REPLY, as_json, events, fill, words
 from tests.faults.upstream import Answer
 
 JSON = dict[str, Any]
 CALL: JSON = {"id": "call_1", "type": "function"}
+JOKE = orjson.dumps({"setup": "Why?", "punchline": "Because."}).decode()
 USAGE = {"prompt_tokens": 9, "completion_tokens": 6, "total_tokens": 15}
 
 
@@ -19,7 +22,7 @@ def answer(body: JSON) -> Answer:
         include = (body.get("stream_options") or {}).get("include_usage")
         return events(_chunks(body["model"], message, reason, usage=bool(include)))
     choice = {"index": 0, "message": {"role": "assistant", "refusal": None, **message}, "logprobs": None}
-    return json({**_head(body["model"]), "choices": [{**choice, "finish_reason": reason}], "usage": USAGE})
+    return as_json({**_head(body["model"]), "choices": [{**choice, "finish_reason": reason}], "usage": USAGE})
 
 
 def _message(body: JSON) -> JSON:
@@ -27,10 +30,14 @@ def _message(body: JSON) -> JSON:
     if last["role"] == "tool":
         return {"content": f"Noted: {last['content']}"}
     if body.get("tools") and body.get("tool_choice") != "none":
-        function = {"name": body["tools"][0]["function"]["name"], "arguments": ARGUMENTS}
-        return {"content": None, "tool_calls": [{**CALL, "function": function}]}
-    if (body.get("response_format") or {}).get("type") in {"json_schema", "json_object"}:
-        return {"content": ARGUMENTS}
+        tool = body["tools"][0]["function"]
+        arguments = orjson.dumps(fill(tool.get("parameters") or {"type": "object"})).decode()
+        return {"content": None, "tool_calls": [{**CALL, "function": {"name": tool["name"], "arguments": arguments}}]}
+    format_ = body.get("response_format") or {"type": "text"}
+    if format_["type"] == "json_schema":
+        return {"content": orjson.dumps(fill(format_["json_schema"]["schema"])).decode()}
+    if format_["type"] == "json_object":  # the schema is in the prompt
+        return {"content": JOKE if "punchline" in str(last["content"]) else ARGUMENTS}
     return {"content": REPLY}
 
 
@@ -64,7 +71,7 @@ def text(body: JSON) -> Answer:
     if body.get("stream"):
         pieces = [_text(piece) for piece in words(REPLY)]
         return events({**head, "choices": [choice]} for choice in (*pieces, _text("", "stop")))
-    return json({**head, "choices": [_text(REPLY, "stop")], "usage": USAGE})
+    return as_json({**head, "choices": [_text(REPLY, "stop")], "usage": USAGE})
 
 
 def _text(piece: str, reason: str | None = None) -> JSON:

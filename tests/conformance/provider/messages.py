@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.conformance.provider.framing import ARGUMENTS, REPLY, TRIP, events, json, words
+from tests.conformance.provider.framing import ARGUMENTS, REPLY, TRIP, as_json, events, words
 from tests.faults.upstream import Answer
 
 JSON = dict[str, Any]
@@ -15,13 +15,13 @@ def answer(body: JSON) -> Answer:
     block = _block(body)
     if body.get("stream"):
         return events(_events(body["model"], block), named=True, done=False)
-    return json(_message(body["model"], [block], _reason(block)))
+    return as_json(_message(body["model"], [block], _reason(block)))
 
 
 def overloaded() -> Answer:
     """Anthropic's own status and envelope."""
     error = {"type": "overloaded_error", "message": "Overloaded"}
-    return json({"type": "error", "error": error, "request_id": "req_fixture"}, "529 Overloaded")
+    return as_json({"type": "error", "error": error, "request_id": "req_fixture"}, "529 Overloaded")
 
 
 def _block(body: JSON) -> JSON:

@@ -1,10 +1,12 @@
 """The provider: a path's answer, and what was asked."""
 
+import base64
+import struct
 from collections.abc import Callable
 from typing import Any
 
 from tests.conformance.provider import chat, messages, responses
-from tests.conformance.provider.framing import HEADERS, json, refused
+from tests.conformance.provider.framing import HEADERS, as_json, refused
 from tests.faults import wire
 from tests.faults.upstream import Act, Answer, Upstream, Visit
 
@@ -19,11 +21,13 @@ SPEAKERS: dict[bytes, Speak] = {
 FILE = {"id": "file-1", "object": "file", "bytes": 4, "created_at": 1, "filename": "a.jsonl", "purpose": "batch"}
 SPOKEN = bytes(range(256)) * 8  # a body that is no text
 MODELS = [{"id": "fixture-1", "object": "model", "created": 1, "owned_by": "fixture"}]
+_VECTOR = [0.25, -0.5]
+_PACKED = base64.b64encode(struct.pack("<2f", *_VECTOR)).decode()
 FIXED: dict[tuple[bytes, bytes], Answer] = {
-    (b"GET", b"/v1/models"): json({"object": "list", "data": MODELS, "has_more": False}),
-    (b"POST", b"/v1/files"): json(FILE),
+    (b"GET", b"/v1/models"): as_json({"object": "list", "data": MODELS, "has_more": False}),
+    (b"POST", b"/v1/files"): as_json(FILE),
     (b"GET", b"/v1/files/file-1/content"): (wire.whole(SPOKEN, extra=HEADERS, kind=b"application/octet-stream"),),
-    (b"DELETE", b"/v1/files/file-1"): json({"id": "file-1", "object": "file", "deleted": True}),
+    (b"DELETE", b"/v1/files/file-1"): as_json({"id": "file-1", "object": "file", "deleted": True}),
     (b"POST", b"/v1/audio/speech"): (
         b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nTransfer-Encoding: chunked\r\n\r\n",
         wire.chunk(SPOKEN[:1000]),
@@ -48,6 +52,7 @@ class Provider(Upstream):
     def answer_to(self, visit: Visit) -> Answer:
         """By path, then by model."""
         path = visit.target.partition(b"?")[0]
+        self.cut = self.cut or path == b"/v1/cut"  # for clients in processes of their own
         speak = SPEAKERS.get(path)
         if speak is None:
             return _other(visit.method, path, visit)
@@ -63,8 +68,9 @@ class Provider(Upstream):
 def _other(method: bytes, path: bytes, visit: Visit) -> Answer:
     """What has no model to be chosen by."""
     if path == b"/v1/embeddings":
-        vectors = [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}]
+        packed = visit.json.get("encoding_format") == "base64"
+        vectors = [{"object": "embedding", "index": 0, "embedding": _PACKED if packed else _VECTOR}]
         usage = {"prompt_tokens": 2, "total_tokens": 2}
-        return json({"object": "list", "data": vectors, "model": visit.json["model"], "usage": usage})
+        return as_json({"object": "list", "data": vectors, "model": visit.json["model"], "usage": usage})
     unknown = refused("404 Not Found", f"Invalid URL ({path.decode()})", "unknown_url")
     return FIXED.get((method, path), unknown)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.conformance.provider.framing import ARGUMENTS, REPLY, events, json, words
+from tests.conformance.provider.framing import ARGUMENTS, REPLY, as_json, events, words
 from tests.faults.upstream import Answer
 
 JSON = dict[str, Any]
@@ -22,7 +22,7 @@ def answer(body: JSON) -> Answer:
     if body.get("stream"):
         numbered = ({**event, "sequence_number": n} for n, event in enumerate(_events(body, item)))
         return events(numbered, named=True, done=False)
-    return json(_response(body, [item], "completed"))
+    return as_json(_response(body, [item], "completed"))
 
 
 def _item(body: JSON) -> JSON:
