@@ -14,7 +14,7 @@ class Places:
         self._weights = weights
 
     def pick(self, unit: str, now: float, *, credentials: bool, avoid: Route | None = None) -> Route:
-        """The route for a unit's request: the first in its order that would admit it at once, else the first.
+        """The route for a unit's request: the first in its order that would admit it at once, else the first named.
 
         Args:
             unit: what keeps its upstream from request to request.
@@ -22,8 +22,14 @@ class Places:
             credentials: whether the request carries the client's own credential.
             avoid: the route that has just failed it: taken only if no other is available.
         """
-        meant = self._routes[0]
-        order = [self._routes[at] for at in preference(self._weights, unit.encode())]
-        eligible = [route for route in order if route.may_serve(meant, credentials=credentials)]
-        able = [route for route in eligible if route.admission.available(now)] or eligible
-        return next((route for route in able if route is not avoid), able[0])
+        meant, order = self._routes[0], preference(self._weights, unit.encode())
+        spare: Route | None = None
+        for at in order:
+            route = self._routes[at]
+            if not route.may_serve(meant, credentials=credentials):
+                continue
+            if route.admission.available(now):
+                if route is not avoid:
+                    return route
+                spare = route
+        return spare or meant

@@ -86,6 +86,11 @@ class Attempts:
         self.retries = 0
         self.tried_again = False  # in the client's place: an error that goes out says `x-should-retry: false`
 
+    @property
+    def may_rescue(self) -> bool:
+        """Whether the operator has allowed rescues."""
+        return self._rules.rescue
+
     def left_s(self, now: float) -> float:
         """Time that the next attempt has, in seconds."""
         return max(0.0, self._deadline - now)

@@ -9,25 +9,20 @@ logarithmic method).
 from collections.abc import Sequence
 from hashlib import blake2b
 from math import log
+from struct import Struct
 
-MOST = 8  # upstreams of one model: the digest has 64 bytes
-_BYTES = 8
-_SCALE = 2.0**-64
+MOST = 8  # upstreams of one model: as many numbers as the digest holds
+_NUMBERS = Struct(">8Q")
+_LOG_SCALE = 64.0 * log(2.0)
 
 
-def preference(weights: Sequence[float], unit: bytes, key: bytes = b"") -> list[int]:
+def preference(weights: Sequence[float], unit: bytes) -> list[int]:
     """Indices of `weights` in the unit's order.
 
     Args:
         weights: above 0, at most MOST.
         unit: who asks.
-        key: at most 64 bytes; another key, another order.
     """
-    digest = blake2b(unit, key=key).digest()
-    scores = [_cost(digest[at * _BYTES : (at + 1) * _BYTES], weight) for at, weight in enumerate(weights)]
-    return sorted(range(len(scores)), key=scores.__getitem__)
-
-
-def _cost(drawn: bytes, weight: float) -> float:
-    uniform = (int.from_bytes(drawn, "big") + 0.5) * _SCALE
-    return -log(uniform) / weight
+    drawn = _NUMBERS.unpack(blake2b(unit).digest())
+    costs = [(_LOG_SCALE - log(drawn[at] + 0.5)) / weight for at, weight in enumerate(weights)]
+    return sorted(range(len(costs)), key=costs.__getitem__)

@@ -1,6 +1,6 @@
 """What an operator may set about failures, with bounds, defaults and their sources: a part of the configuration."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +49,10 @@ class TimeoutRules(Rules):
     first_byte_s: Seconds | None = None
     idle_s: Seconds | None = None
     total_s: Seconds | None = None
+
+    def within(self, left_s: float) -> Self:
+        """The same for an attempt that has only `left_s` seconds left, above 0."""
+        return self.model_copy(update={"total_s": left_s})
 
 
 class ResilienceRules(Rules):

@@ -50,7 +50,8 @@ def test_a_good_file() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_examples_load(path: Path) -> None:
     local = "http://127.0.0.1:1/v1"
-    environ = {"OPENAI_API_KEY": "sk-1", "EVOGATE_SANDBOX": local, "EVOGATE_UPSTREAM": local}
+    keys = dict.fromkeys(("OPENAI_API_KEY", "AZURE_API_KEY", "ANTHROPIC_API_KEY"), "sk-1")
+    environ = {**keys, "EVOGATE_SANDBOX": local, "EVOGATE_UPSTREAM": local}
     assert load(path, environ).policies
 
 

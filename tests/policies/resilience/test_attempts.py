@@ -95,6 +95,12 @@ def test_the_total_timeout_bounds_everything() -> None:
     assert attempts(deadline=3.0).left_s(4.0) == 0.0
 
 
+def test_a_later_attempt_has_what_is_left() -> None:
+    rules = ResilienceRules.model_validate({"timeouts": {"idle_s": 5, "total_s": 60}})
+    left = rules.timeouts.within(attempts(deadline=60.0).left_s(45.0))
+    assert (left.idle_s, left.total_s, left.connect_s) == (5.0, 15.0, None)
+
+
 def test_an_empty_budget_leaves_the_fallback() -> None:
     budget = RetryBudget(BudgetRules(ratio=0, per_s=0, burst=1), 0.0)
     assert attempts(budget=budget).decide(CUT, NOTHING, 0.0, rng) == Retry(0, 0.25)
