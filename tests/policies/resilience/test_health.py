@@ -196,7 +196,7 @@ class Life(RuleBasedStateMachine):
 
     def _numbers(self) -> Iterator[float]:
         while True:
-            yield from (0.0, 0.3, 0.99)
+            yield from (0.0, 0.25, 0.875)  # exact in binary, as the times below
 
     @rule()
     def admit(self) -> None:
@@ -209,7 +209,7 @@ class Life(RuleBasedStateMachine):
             assert 0.0 < answer.retry_after_s <= 60.0
 
     @precondition(lambda self: self.out)
-    @rule(at=st.integers(0, 10**6), counts=st.sampled_from(Counts), wait=st.sampled_from([None, 0.1, 1e6]))
+    @rule(at=st.integers(0, 10**6), counts=st.sampled_from(Counts), wait=st.sampled_from([None, 0.125, 1e6]))
     def end(self, at: int, counts: Counts, wait: float | None) -> None:
         self.upstream.ended(self.out.pop(at % len(self.out)), counts, self.now, wait)
 
@@ -218,7 +218,7 @@ class Life(RuleBasedStateMachine):
     def begin(self, at: int) -> None:
         self.upstream.began(self.out[at % len(self.out)], self.now)
 
-    @rule(passed=st.sampled_from([0.01, 0.6, 5.0, 61.0]))
+    @rule(passed=st.sampled_from([0.015625, 0.625, 5.0, 61.0]))
     def wait(self, passed: float) -> None:
         self.now += passed
 
