@@ -305,6 +305,7 @@ class Limits(Section):
     connections: int = Field(default=10_000, ge=1)
     header_timeout_s: Seconds = 30.0
     keepalive_s: Seconds = 75.0
+    tunnel_idle_s: Seconds = 300.0  # of WebSockets and their like
     drain_s: Seconds = 30.0
 
 

@@ -13,6 +13,7 @@ from config.settings import Limits, Upstream
 from gateway.http.framing import Headers, block, content_length, end_to_end, envelope
 from gateway.http.messages import App, Reply, Request
 from gateway.http.server import serve
+from gateway.http.tunnel import Side
 from gateway.http.upstream import Pool, UpstreamError
 
 
@@ -23,10 +24,14 @@ class Relay:
 
     def __init__(self, pool: Pool, base: bytes, request: Request, reply: Reply) -> None:
         self.reply = reply
-        headers = request.memo.get("up")
-        if headers is None:
-            headers = request.memo["up"] = block(end_to_end(request.headers))
-        self.call = pool.call(request.method, base + request.target, headers, request.body, self)
+        path = base + request.target
+        if request.upgrade:
+            self.call = pool.upgrade(path, end_to_end(request.headers), request.upgrade, self)
+        else:
+            headers = request.memo.get("up")
+            if headers is None:
+                headers = request.memo["up"] = block(end_to_end(request.headers))
+            self.call = pool.call(request.method, path, headers, request.body, self)
         reply.on_gone = self.call.cancel
         reply.on_pause = self.call.pause
         reply.on_resume = self.call.resume
@@ -39,6 +44,9 @@ class Relay:
 
     def on_data(self, data: bytes) -> None:
         self.reply.write(data)
+
+    def on_upgrade(self, headers: Headers, far: Side) -> None:
+        self.reply.tunnel(headers, far)
 
     def on_end(self) -> None:
         self.reply.end()

@@ -1,10 +1,11 @@
 """A request on its way to an upstream, and who hears the answer."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import Headers
+from gateway.http.tunnel import Side
 
 if TYPE_CHECKING:
     from gateway.http.upstream_connection import UpstreamConnection
@@ -36,20 +37,41 @@ class WholeSink(Sink, Protocol):
         """
 
 
+class UpgradeSink(Sink, Protocol):
+    """A sink of a call that offers to switch protocols."""
+
+    def on_upgrade(self, headers: Headers, far: Side) -> None:
+        """The upstream has switched: hand `far` to `Reply.tunnel`. `on_end` follows when that connection has closed.
+
+        Where the upstream declines, its answer comes as any other.
+        """
+
+
 OnWhole = Callable[[int, Headers, bytes, bytes], None]
+
+
+class Patience(NamedTuple):
+    """How long to wait, in seconds: for a connection, for an answer's first byte, for its next, and for all of it."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    total_s: float
 
 
 class Call:
     """One request on its way. `deadline` is that of the whole call, on the loop's clock."""
 
-    __slots__ = ("connection", "deadline", "method", "on_whole", "paused", "request", "sink")
+    __slots__ = ("connection", "deadline", "method", "on_whole", "patience", "paused", "request", "sink", "upgrade")
 
-    def __init__(self, method: bytes, request: bytes, sink: Sink, deadline: float) -> None:
+    def __init__(self, method: bytes, request: bytes, sink: Sink, deadline: float, patience: Patience) -> None:
         self.method = method
+        self.patience = patience
         self.request = request
         self.sink: Sink | None = sink  # None once the call has ended
         self.on_whole: OnWhole | None = getattr(sink, "on_whole", None)
         self.deadline = deadline
+        self.upgrade = False
         self.connection: UpstreamConnection | None = None
         self.paused = False
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
@@ -11,6 +12,7 @@ from gateway.http.deadlines import NEVER, deadlines_of
 from gateway.http.framing import Headers
 from gateway.http.messages import HttpError, Reply, Request
 from gateway.http.request_parser import RequestParser, Stage
+from gateway.http.tunnel import Side, Tunnel
 
 if TYPE_CHECKING:
     from gateway.http.server import Server
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 PIPELINED = 16  # requests that may wait behind the one being answered before reading stops
 WRITE_BUFFER_BYTES = 131_072  # beyond it `on_pause`, below a quarter of it `on_resume`
 BODY_BYTES_PER_S = 1000  # a body that arrives more slowly than this times out
+EARLY_BYTES = 65_536  # that a client may send behind an offer to switch protocols before it is answered
 LINGER_S = 2.0  # after a refusal: a client still sending gets to read why, instead of a reset
+
+TCP_CLOSE = 7  # a state in the first byte of TCP_INFO (linux/tcp.h): reset
 
 OnRefused = Callable[[HttpError], Headers]
 
@@ -33,6 +38,7 @@ class ClientConnection(asyncio.Protocol):
         self._server = server
         self._app = server.app
         self._limits = server.limits
+        self._loop = loop
         self._deadlines = deadlines_of(loop)
         self._transport: asyncio.Transport
         self._parser: RequestParser
@@ -43,6 +49,7 @@ class ClientConnection(asyncio.Protocol):
         self._unread = 0  # bytes that it had not read when last looked at
         self._reading = True
         self._closing = False  # nothing more is read from it
+        self._half_closed = False  # the client sends nothing more
 
     # asyncio.Protocol
 
@@ -67,15 +74,40 @@ class ClientConnection(asyncio.Protocol):
         self._waiting.extend(parser.feed(data))
         self._pump()
         if self._reply is not None:
-            self._read_on(len(self._waiting) < PIPELINED)
+            self._read_on(len(self._waiting) < PIPELINED and len(parser.rest) < EARLY_BYTES)
         elif parser.stage != "idle" and not self._closing:
             self._grant_time(before, len(data))
 
     def eof_received(self) -> bool:
-        """The client closed its sending side: as for nginx and Go's server, it has gone if it waits for an answer."""
-        if self._reply is not None:
+        """The client closed its sending side, and perhaps all of it: TCP says the same to both (see `_look`)."""
+        reply = self._reply
+        if self._closing or (reply is None and not self._waiting):
+            return False
+        if reply is not None and not reply.probe():
             self._transport.abort()
-        return False
+            return False
+        self._half_closed = True
+        if reply is not None and not self._waiting:
+            reply.keep_alive = False
+        self._loop.call_soon(self._look)
+        return True
+
+    def _look(self) -> None:
+        """Give up on a client that is gone.
+
+        One that has only stopped sending gets its answer: what goes with `shutdown` is legal. One that has closed is
+        reset by its own kernel as soon as anything is sent to it, which is what the probe was for; nobody tells us, as
+        there is nothing left to read, so the state of the socket is looked at: now, which is enough on one machine,
+        and at every tick. A client of HTTP/1.0 can't be probed and counts as gone: nginx speaks it to its upstreams,
+        and it never closes by halves.
+        """
+        if self._transport.is_closing() or self._reply is None:
+            return
+        sock = self._transport.get_extra_info("socket")
+        if sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE:
+            self._transport.abort()
+        elif not self._paused:
+            self.deadline = self._deadlines.after(0)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Tell the application at once: whatever the upstream still does for this client costs money."""
@@ -101,12 +133,15 @@ class ClientConnection(asyncio.Protocol):
         if reply is None:
             self._pump()
             return
-        self.deadline = NEVER
+        self.deadline = self._deadlines.after(0) if self._half_closed else NEVER
         if reply.on_resume is not None:
             reply.on_resume()
 
     def on_deadline(self) -> None:
-        """A client that is too slow, or that has nothing more to ask."""
+        """A client that is too slow, or has nothing more to ask, or is perhaps gone."""
+        if self._half_closed and self._reply is not None and not self._paused:
+            self._look()
+            return
         unread = self._transport.get_write_buffer_size()
         if unread and unread < self._unread:  # slow, but it reads
             self._unread = unread
@@ -126,8 +161,8 @@ class ClientConnection(asyncio.Protocol):
         return self._reply is None and not self._waiting and self._parser.stage == "idle"
 
     def wind_down(self) -> None:
-        """Close now if idle, or else behind the running answer."""
-        if self.idle:
+        """Close now if idle, or else behind the running answer. What closes already, or is a tunnel, ends by itself."""
+        if self.idle and not self._closing:
             self.close()
         elif self._reply is not None:
             self._reply.keep_alive = False
@@ -159,8 +194,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _dispatch(self, request: Request) -> None:
         self.deadline = NEVER
-        reply = self._reply = Reply(request, self._transport.write, self._finished)
-        if self._server.draining:
+        reply = self._reply = Reply(request, self._transport.write, self._finished, self._switch)
+        if self._server.draining or (self._half_closed and not self._waiting):
             reply.keep_alive = False
         try:
             self._app(request, reply)
@@ -183,10 +218,21 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.close()
 
+    def _switch(self, far: Side) -> None:
+        """Leave the connection to the two that speak another protocol over it now; the server still counts it."""
+        self._reply = None
+        self._closing = True
+        self._deadlines.forget(self)
+        near = Side(self._transport, self._parser.rest, self.connection_lost)
+        Tunnel(near, far, self._limits.tunnel_idle_s, self._deadlines)
+
     def _after_last(self) -> None:
         """Nothing is being answered: say what is wrong, ask for the body, or wait for the next request."""
         if self._parser.error is not None:
             self._refuse(self._parser.error)
+            return
+        if self._half_closed:
+            self.close()
             return
         self._read_on(True)
         if self._parser.take_expectation():
@@ -205,7 +251,7 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = min(most, self.deadline + received / BODY_BYTES_PER_S)
 
     def _read_on(self, wanted: bool) -> None:
-        if wanted is not self._reading:
+        if wanted is not self._reading and not self._half_closed:
             self._reading = wanted
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from gateway.http import framing
 from gateway.http.framing import Headers
+from gateway.http.tunnel import Side
 from policies.errors import ClientError
 
 __all__ = ["App", "Headers", "HttpError", "Reply", "Request"]
@@ -50,6 +51,7 @@ class Request:
     index: dict[bytes, bytes] = field(default_factory=dict, repr=False)  # lower-case name -> first value
     # What the application derived from the head alone, Content-Length apart; later requests of that head find it here.
     memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    upgrade: bytes = b""  # the protocol that the client wants to switch to (`websocket`), empty where it wants none
 
     def get(self, lowercase_name: bytes) -> bytes | None:
         """The first value of a header."""
@@ -74,6 +76,7 @@ class Reply:
         "_left",
         "_request",
         "_state",
+        "_switch",
         "_write",
         "keep_alive",
         "on_gone",
@@ -81,7 +84,13 @@ class Reply:
         "on_resume",
     )
 
-    def __init__(self, request: Request, write: Callable[[bytes], None], finished: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        write: Callable[[bytes], None],
+        finished: Callable[[bool], None],
+        switch: Callable[[Side], None] | None = None,
+    ) -> None:
         self.keep_alive = request.keep_alive
         self.on_gone: Callable[[], None] | None = None  # the client hung up before `end`
         self.on_pause: Callable[[], None] | None = None  # the client's socket is full: stop reading the upstream
@@ -89,6 +98,7 @@ class Reply:
         self._request = request
         self._write = write
         self._finished = finished
+        self._switch = switch
         self._state: Literal["waiting", "started", "ended"] = "waiting"
         self._chunked = False
         self._left: int | None = None  # bytes of a declared length not yet written
@@ -162,6 +172,30 @@ class Reply:
                 self.abort()
                 return
         self._end()
+
+    def tunnel(self, headers: Headers, far: Side) -> None:
+        """Switch to the protocol that the upstream has switched to; from here on the two speak with each other."""
+        if self._state != "waiting" or self._switch is None:
+            far.transport.abort()
+            return
+        self._state = "ended"
+        lines = (b"Connection: Upgrade", b"Upgrade: " + self._request.upgrade)
+        self._write(framing.response(101, headers, length=None, extra=lines))
+        self._switch(far)
+
+    def probe(self) -> bool:
+        """Write what means nothing, to see whether a client that stopped sending still reads; False if nothing can be.
+
+        To a client that waits for the answer that is an interim one, which it has to skip (RFC 9110 section 15.2); in
+        a chunked body, a leading zero of the next chunk's size (RFC 9112 section 7.1).
+        """
+        if self._request.http_version != "1.1":
+            return False
+        if self._state == "waiting":
+            self._write(framing.CONTINUE)
+        elif self._chunked:
+            self._write(b"0")
+        return True
 
     def abort(self) -> None:
         """End without an end: what was written still goes out, and the client can tell that it is not all."""

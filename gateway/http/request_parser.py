@@ -4,7 +4,8 @@
 2. Any input gives requests, or requests and then one HttpError; nothing after the error is looked at.
 3. llhttp refuses bad framing itself: conflicting or repeated lengths, length beside chunks, bad chunk sizes, folded
    lines, bare CR or LF, control characters. Checked here: versions, methods, Host, transfer codings, all sizes.
-4. An offer to upgrade is ignored, as RFC 9110 section 7.8 allows. llhttp stops there, so parsing begins anew behind it.
+4. A WebSocket's offer to upgrade is the last request: what follows is kept as it is in `rest`. Any other offer is
+   ignored, as RFC 9110 section 7.8 allows. llhttp stops there, so parsing begins anew behind it.
 """
 
 from typing import Literal
@@ -32,6 +33,7 @@ class RequestParser:
     def __init__(self, limits: Limits, peer: str = "", known: KnownHeads | None = None) -> None:
         self.error: HttpError | None = None
         self.stage: Stage = "idle"  # of the request that is not yet complete
+        self.rest = b""  # what came behind an offer to switch protocols
         self._limits = limits
         self._peer = peer
         self._known_heads = known or KnownHeads(limits.header_bytes, limits.body_bytes)
@@ -48,6 +50,7 @@ class RequestParser:
         self._expects = False
         self._last = False  # a request asked to close: bytes behind it are nobody's
         self._upgrade = False
+        self._switching = False
         self._resuming = False
 
     def take_expectation(self) -> bool:
@@ -58,6 +61,8 @@ class RequestParser:
     def feed(self, data: bytes) -> list[Request]:
         """The requests that `data` completes. After `error` is set, nothing more comes."""
         if self.error is not None or self._last:
+            if self._switching:
+                self.rest += data
             return []
         before = self.stage
         if before == "idle" and self._known is not None:
@@ -83,7 +88,11 @@ class RequestParser:
         try:
             self._llhttp.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._resume(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
+            if self._switching:
+                self.rest = rest
+            else:
+                self._resume(rest)
         except httptools.HttpParserCallbackError as error:
             if self.error is None:  # a fault in a callback, not in the request
                 raise
@@ -163,6 +172,10 @@ class RequestParser:
         self._request = Request(
             method, self._target, self._headers, b"", version, llhttp.should_keep_alive(), self._peer, index
         )
+        if self._upgrade and self._is_websocket(method, version, index):
+            self._upgrade, self._switching = False, True
+            self._request.upgrade = index[b"upgrade"]
+            self._request.keep_alive = False
 
     def _check_head(self, method: bytes, version: str, index: dict[bytes, bytes], size: int) -> None:
         if version not in VERSIONS:
@@ -185,6 +198,10 @@ class RequestParser:
         declared = index.get(b"content-length")
         if declared is not None and int(declared) > self._limits.body_bytes:
             raise self._refuse(413, self._too_large())
+
+    def _is_websocket(self, method: bytes, version: str, index: dict[bytes, bytes]) -> bool:
+        bodiless = not self._chunked and index.get(b"content-length", b"0") == b"0"
+        return method == b"GET" and version == "1.1" and bodiless and index[b"upgrade"].lower() == b"websocket"
 
     def _origin_form(self, method: bytes) -> bytes:
         """The path of a target in absolute form (RFC 9112 section 3.2.2)."""

@@ -2,7 +2,7 @@
 
 1. Any split of the bytes gives the same head and the same body.
 2. Any input gives an answer, a part of one, or one UpstreamError of kind "protocol" or "truncated".
-3. Interim answers (1xx) are skipped; an upgrade nobody asked for is an error.
+3. Interim answers (1xx) are skipped; a switch of protocols (101) is the end if it was asked for, or else an error.
 4. Bytes behind a complete answer make the connection unfit for reuse.
 """
 
@@ -21,7 +21,7 @@ class ResponseParser:
         self._llhttp = httptools.HttpResponseParser(self)
         self.begin(b"GET")
 
-    def begin(self, method: bytes) -> None:
+    def begin(self, method: bytes, *, upgrade: bool = False) -> None:
         """A request was sent: forget the answer before."""
         self.status: int = 0  # 0 until the head is whole
         self.headers: Headers = []  # once the head is whole: those that travel on
@@ -29,6 +29,8 @@ class ResponseParser:
         self.complete: bool = False
         self.untouched = True  # no byte of an answer has come
         self.reusable = False  # known once complete
+        self.rest = b""  # what came behind a switch of protocols
+        self._upgrade = upgrade
         self._without_body = method == b"HEAD"
         self._pieces: list[bytes] = []
         self._until_close = False
@@ -47,7 +49,10 @@ class ResponseParser:
         in_head = not self.status
         try:
             self._llhttp.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as switched:
+            if self.status == 101:
+                self.rest = data[switched.args[0] :]
+                return
             raise UpstreamError("protocol", "the upstream switched protocols without being asked") from None
         except httptools.HttpParserError as error:
             self._refuse(error)
@@ -104,7 +109,7 @@ class ResponseParser:
         if self.complete:
             return
         status = self._llhttp.get_status_code()
-        if 100 <= status < 200:
+        if 100 <= status < 200 and not (status == 101 and self._upgrade):
             self.headers = []
             return
         self.status = status

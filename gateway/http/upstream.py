@@ -14,14 +14,15 @@ import asyncio
 
 from config.settings import Upstream
 from gateway.http import framing
-from gateway.http.calls import Call, Sink
+from gateway.http.calls import Call, Patience, Sink, UpgradeSink
 from gateway.http.connecting import Connector
 from gateway.http.deadlines import deadlines_of
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import Headers
 from gateway.http.upstream_connection import UpstreamConnection
+from policies.resilience import TimeoutRules
 
-__all__ = ["Call", "Pool", "Sink", "UpstreamError"]
+__all__ = ["Call", "Pool", "Sink", "UpgradeSink", "UpstreamError"]
 
 
 class Pool:
@@ -34,6 +35,12 @@ class Pool:
             OperatorError: the address is wrong, or the certificates can't be read.
         """
         self.settings = settings
+        self._patience = Patience(
+            settings.connect_timeout_s,
+            settings.first_byte_timeout_s,
+            settings.idle_timeout_s,
+            settings.total_timeout_s,
+        )
         self._connector = Connector(settings, loop)
         self._host = self._connector.address.host
         self._own_lines = b"Host: " + self._connector.address.authority
@@ -60,24 +67,33 @@ class Pool:
         """Connections that wait for a call."""
         return len(self._idle)
 
-    def call(self, method: bytes, path: bytes, headers: Headers | bytes, body: bytes, sink: Sink) -> Call:
+    def call(  # noqa: PLR0917 - keywords would cost a tenth of a microsecond
+        self,
+        method: bytes,
+        path: bytes,
+        headers: Headers | bytes,
+        body: bytes,
+        sink: Sink,
+        timeouts: TimeoutRules | None = None,
+    ) -> Call:
         """Send a request; `path` is whole, with the base path and the query. `Host` and `Content-Length` are set here.
 
         `headers` may be a `framing.block`, made once for many requests. Headers that a `Connection` header names are
         the caller's to leave out (`framing.end_to_end`).
         """
-        length = len(body) if body or method in {b"POST", b"PUT", b"PATCH"} else None
-        if self._base:
-            path = self._base + path
-        data = framing.request(method, path, self._own_lines, headers, length=length, body=body)
-        deadline = self.deadlines.after(self.settings.total_timeout_s)
-        call = Call(method, data, sink, deadline)
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable:
-                connection.send(call)
-                return call
-        self.open_for(call)
+        call = self._call(method, path, headers, body, sink)
+        if timeouts is not None:
+            call.patience = patience = _over(timeouts, self._patience)
+            call.deadline = self.deadlines.after(patience.total_s)
+        self._dispatch(call)
+        return call
+
+    def upgrade(self, path: bytes, headers: Headers, protocol: bytes, sink: UpgradeSink) -> Call:
+        """Ask by GET to switch to `protocol`; see UpgradeSink. `headers` as for `call`."""
+        offer = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
+        call = self._call(b"GET", path, framing.block(headers) + offer, b"", sink)
+        call.upgrade = True
+        self._dispatch(call)
         return call
 
     def close(self) -> None:
@@ -87,6 +103,21 @@ class Pool:
             task.cancel()
         for connection in list(self._connections):
             connection.close()
+
+    def _call(self, method: bytes, path: bytes, headers: Headers | bytes, body: bytes, sink: Sink) -> Call:
+        length = len(body) if body or method in {b"POST", b"PUT", b"PATCH"} else None
+        if self._base:
+            path = self._base + path
+        data = framing.request(method, path, self._own_lines, headers, length=length, body=body)
+        return Call(method, data, sink, self.deadlines.after(self._patience.total_s), self._patience)
+
+    def _dispatch(self, call: Call) -> None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                connection.send(call)
+                return
+        self.open_for(call)
 
     # For connections
 
@@ -125,3 +156,13 @@ class Pool:
         except asyncio.CancelledError:
             connection.fail(UpstreamError("connect", f"connecting to {self._connector.address.where} was given up"))
             raise
+
+
+def _over(rules: TimeoutRules, usual: Patience) -> Patience:
+    """The rules, and what they leave open as usual."""
+    return Patience(
+        rules.connect_s or usual.connect_s,
+        rules.first_byte_s or usual.first_byte_s,
+        rules.idle_s or usual.idle_s,
+        rules.total_s or usual.total_s,
+    )

@@ -3,10 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from gateway.http.calls import Call
+from gateway.http.calls import Call, UpgradeSink
 from gateway.http.deadlines import NEVER
 from gateway.http.errors import Kind, UpstreamError
 from gateway.http.response_parser import ResponseParser
+from gateway.http.tunnel import Side
 
 if TYPE_CHECKING:
     from gateway.http.upstream import Pool
@@ -40,7 +41,7 @@ class UpstreamConnection(asyncio.Protocol):
         """It is being opened for this call."""
         self._call = call
         call.connection = self
-        self._set_deadline("timeout_connect", self._settings.connect_timeout_s)
+        self._set_deadline("timeout_connect", call.patience.connect_s)
         self._deadlines.watch(self)
 
     def send(self, call: Call) -> None:
@@ -48,8 +49,8 @@ class UpstreamConnection(asyncio.Protocol):
         assert self._transport is not None
         self._call = call
         call.connection = self
-        self._parser.begin(call.method)
-        self._set_deadline("timeout_first_byte", self._settings.first_byte_timeout_s)
+        self._parser.begin(call.method, upgrade=call.upgrade)
+        self._set_deadline("timeout_first_byte", call.patience.first_byte_s)
         self._transport.write(call.request)
 
     def read_on(self) -> None:
@@ -63,7 +64,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.deadline = call.deadline
         else:
             self._transport.resume_reading()
-            self._set_deadline("timeout_idle", self._settings.idle_timeout_s)
+            self._set_deadline("timeout_idle", call.patience.idle_s)
 
     def close(self) -> None:
         """Close at once; a call that is still on it fails."""
@@ -141,6 +142,9 @@ class UpstreamConnection(asyncio.Protocol):
         """Tell the sink; it may cancel the call at any of these points."""
         parser = self._parser
         sink = call.sink
+        if parser.status == 101 and sink is not None:
+            self._hand_over(call)
+            return
         if headless and parser.status and sink is not None:
             sink.on_head(parser.status, parser.headers)
         data = parser.take()
@@ -152,7 +156,7 @@ class UpstreamConnection(asyncio.Protocol):
             call.on_whole = None
             self._complete(call)
         elif not call.paused:
-            self._set_deadline("timeout_idle", self._settings.idle_timeout_s)
+            self._set_deadline("timeout_idle", call.patience.idle_s)
 
     def _complete(self, call: Call) -> None:
         """Free the connection first: the sink may call again at once."""
@@ -180,6 +184,20 @@ class UpstreamConnection(asyncio.Protocol):
             call.on_whole(parser.status, parser.headers, parser.take(), parser.content_type)
         else:
             sink.on_end()
+
+    def _hand_over(self, call: Call) -> None:
+        """Another protocol is spoken now. The connection is still the pool's, and counts, until it has closed."""
+        self._call = call.connection = None
+        sink, call.sink = cast("UpgradeSink", call.sink), None
+        self.deadline = NEVER
+        self._deadlines.forget(self)
+
+        def lost(_exc: Exception | None) -> None:
+            self._retire()
+            sink.on_end()
+
+        assert self._transport is not None
+        sink.on_upgrade(self._parser.headers, Side(self._transport, self._parser.rest, lost))
 
     def _ended(self, call: Call) -> None:
         """The upstream closed: a retry, a whole answer, or a truncated one."""
