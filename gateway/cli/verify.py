@@ -9,7 +9,7 @@ import click
 
 from gateway.cli.common import existing, home_option, json_option, print_json, with_registry
 from gateway.pipeline.spool import read_anchors
-from gateway.recording import ChainReport, Head, read_frames, verify_chain, writers
+from gateway.recording import ChainReport, Head, tail, verify_chain, writers
 from gateway.recording.retired import read_retired
 from policies.registry.port import Registry
 from policies.verification import DiffersError, Facts, PolicyFacts, Recomputation, Report
@@ -61,13 +61,11 @@ def recompute(facts: Facts, spool: Path, until: float) -> tuple[Report, DiffersE
     """
     check = Recomputation(facts)
     try:
-        for writer in writers(spool):
-            check.writer()
-            for _, frame in read_frames(spool / writer):
-                if frame.get("at", 0.0) <= until:
-                    check.frame(frame)
-                else:
-                    check.report.left_out["records: written meanwhile"] += 1
+        for writer, _, frame in tail(spool):
+            if frame.get("at", 0.0) <= until:
+                check.frame(writer, frame)
+            else:
+                check.report.left_out["records: written meanwhile"] += 1
         check.finish()
     except DiffersError as error:
         return check.report, error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.evidence import Decision, ExperimentEvidence
+from policies.evidence.returns import alpha_of
 from policies.verification.report import Difference, first_difference
 from policies.verification.terms import Terms
 
@@ -29,6 +30,7 @@ class Ruling:
     control: str
     started_at: float
     at: float
+    tries: int  # of its lineage before it: each halves the error that it may spend
     evidence: Mapping[str, Any]
 
 
@@ -41,7 +43,7 @@ class Retrial:
         self.ruling = ruling
         self._evidence = ExperimentEvidence(
             ruling.experiment,
-            alpha=terms.alpha,
+            alpha=alpha_of(terms.alpha, ruling.tries),
             ratio=terms.ratio,
             window_s=terms.window_s,
             deadline_s=terms.deadline_s,

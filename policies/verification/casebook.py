@@ -5,15 +5,13 @@ from typing import Any
 
 from policies.registry.values import Candidate, Experiment
 from policies.verification.breaker import Retrial, Ruling, closest
+from policies.verification.docket import Docket
 from policies.verification.facts import PolicyFacts
 from policies.verification.promotion import Rerun, Unit
 from policies.verification.report import Difference, DiffersError, Report
 from policies.verification.rulings import breaker_rulings, promotion_rulings
-from policies.verification.stream import FRESH, Frame
+from policies.verification.stream import Frame
 from policies.verification.terms import Timeline
-
-_Entered = tuple[Retrial, ...]
-_NOTHING: _Entered = ()
 
 
 class Casebook:
@@ -34,12 +32,7 @@ class Casebook:
             for ruling in promotion_rulings(facts)
             if self._on_record("promotion tests", ruling[0].started_at, ruling[0].ended_at or 0.0, reach)
         ]
-        self._retrials: list[Retrial] = []  # of the present writer
-        self._all: list[Retrial] = []
-        self._odds: list[Any] = []
-        self._entering: list[tuple[Retrial, float]] = []
-        self._entered: dict[str, tuple[str, _Entered]] = {}  # request id -> unit, what it speaks of
-        self._latest: dict[str, tuple[str, _Entered]] = {}  # unit -> arm, what its first turn entered
+        self._retrials: list[Retrial] = []
         self._units: dict[str, Unit] = {}
         spans = [(e.started_at, e.ended_at or 0.0) for e, _, _ in self._promotions]
         self._from, self._until = min((s for s, _ in spans), default=0.0), max((e for _, e in spans), default=0.0)
@@ -55,64 +48,32 @@ class Casebook:
 
     # -- one record at a time ----------------------------------------------------------------------------------
 
-    def writer(self) -> None:
-        """The records of another writer follow."""
-        self._retrials = [
+    def docket(self) -> Docket | None:
+        """The retrials from one more writer's records; None where there are none to be had."""
+        retrials = [
             Retrial(ruling, terms)
             for ruling in self._rulings
             for terms in self._timeline.between(ruling.started_at, ruling.at)
         ]
-        self._all += self._retrials
-        self._odds, self._entering = [], []
-        self._entered, self._latest = {}, {}
+        self._retrials += retrials
+        return Docket(retrials) if retrials else None
 
     def assignment(self, frame: Frame) -> None:
         """A request was assigned."""
-        if self._retrials:
-            self._enter(frame)
         if frame["first"] and self._from <= frame["at"] <= self._until:
             self._units.setdefault(frame["id"], Unit(frame))
 
-    def _enter(self, frame: Frame) -> None:
-        unit, arm, at = frame["unit"], frame["arm"], frame["at"]
-        entered = _NOTHING
-        if frame["why"] == "draw":
-            if frame["arms"] != self._odds:
-                self._odds = frame["arms"]
-                odds = dict(self._odds)
-                shares = [(retrial, retrial.q(odds)) for retrial in self._retrials]
-                self._entering = [(retrial, q) for retrial, q in shares if q is not None]
-            for retrial, q in self._entering:
-                retrial.assigned(unit, at, arm=arm, q=q)
-            entered = tuple(retrial for retrial, _ in self._entering)
-        before = self._latest.get(unit)
-        if not entered and before is not None and before[0] == arm:
-            entered = before[1]
-        if entered or before is not None:
-            self._latest[unit] = (arm, entered)
-        if entered:
-            self._entered[frame["id"]] = (unit, entered)
-
-    def outcome(self, frame: Frame, asked: Mapping[str, Any]) -> None:
+    def outcome(self, frame: Frame) -> None:
         """An answer has ended."""
-        name = frame["id"]
-        if asked["why"] in FRESH and name in self._entered:
-            unit, entered = self._entered[name]
-            for retrial in entered:
-                retrial.settled(unit, frame["failure"], frame["at"])
-        unit_of = self._units.get(name)
-        if unit_of is not None:
-            unit_of.settled(frame)
+        unit = self._units.get(frame["id"])
+        if unit is not None:
+            unit.settled(frame)
 
     def feedback(self, frame: Frame) -> None:
         """A user has said what an answer was worth."""
-        name, score, at = frame["id"], frame["data"]["score"], frame["at"]
-        unit, entered = self._entered.get(name, ("", _NOTHING))
-        for retrial in entered:
-            retrial.judged(unit, score, at)
-        unit_of = self._units.get(name)
-        if unit_of is not None:
-            unit_of.scores.append((at, score))
+        unit = self._units.get(frame["id"])
+        if unit is not None:
+            unit.scores.append((frame["at"], frame["data"]["score"]))
 
     # -- at the end --------------------------------------------------------------------------------------------
 
@@ -123,7 +84,7 @@ class Casebook:
             DiffersError: a ruling that does not come out again.
         """
         for ruling in self._rulings:
-            decisions = [retrial.decide() for retrial in self._all if retrial.ruling is ruling]
+            decisions = [retrial.decide() for retrial in self._retrials if retrial.ruling is ruling]
             differs = closest(ruling, decisions)
             if differs is not None:
                 raise DiffersError(ruling.record, *differs)

@@ -1,50 +1,49 @@
-"""One pass over the recordings, writer by writer, and what is decided again from it at the end."""
+"""One pass over the recordings in the order of time, and what is decided again from it at the end."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from policies.verification.casebook import Casebook
+from policies.verification.docket import Docket
 from policies.verification.elond import check_stream
 from policies.verification.facts import Facts
 from policies.verification.production import check_moves
 from policies.verification.report import DiffersError, Report
 from policies.verification.salts import Salts
 from policies.verification.seals import check_chain, check_seals
-from policies.verification.stream import Frame, Stream
+from policies.verification.stream import Arms, Frame, Stream
 from policies.verification.terms import Timeline
 
 
+class _Place(NamedTuple):
+    """One writer's part in one policy."""
+
+    stream: Stream
+    book: Casebook
+    docket: Docket | None
+
+
 class Recomputation:
-    """Feed each writer's frames in their order (`writer`, then `frame` for each), then `finish`."""
+    """Feed all writers' frames by time, each writer's in its order; then `finish`."""
 
     def __init__(self, facts: Facts) -> None:
         self.report = Report()
         self._facts = facts
+        reach = max(facts.reach.values(), default=0.0)
         self._timelines = {name: Timeline(policy.notes) for name, policy in facts.policies.items()}
+        self._books = {
+            name: Casebook(policy, self._timelines[name], reach, self.report) for name, policy in facts.policies.items()
+        }
         self._salts = {
             name: Salts(facts.secret, policy) if facts.secret is not None else None
             for name, policy in facts.policies.items()
         }
-        reach = max(facts.reach.values(), default=0.0)
-        self._casebooks = {
-            name: Casebook(policy, self._timelines[name], reach, self.report) for name, policy in facts.policies.items()
-        }
-        self._streams: dict[str, tuple[Stream, Casebook]] = {}
-        self._open: dict[str, tuple[Stream, Casebook, Mapping[str, Any]]] = {}  # by request id: no outcome yet
-        self._handlers: dict[str, Callable[[Frame], None]] = {
-            "assignment": self._assignment,
-            "outcome": self._outcome,
-            "signal": self._signal,
-        }
+        self._arms = {name: Arms() for name in facts.policies}
+        self._places: dict[tuple[str, str], _Place] = {}  # by writer and policy
+        self._open: dict[str, tuple[_Place, Mapping[str, Any]]] = {}  # by request id: no outcome yet
+        self._handlers = {"assignment": self._assignment, "outcome": self._outcome, "signal": self._signal}
 
-    def writer(self) -> None:
-        """The frames of another writer follow."""
-        self._streams = {name: (self._stream(name), book) for name, book in self._casebooks.items()}
-        self._open = {}
-        for book in self._casebooks.values():
-            book.writer()
-
-    def frame(self, frame: Frame) -> None:
+    def frame(self, writer: str, frame: Frame) -> None:
         """Check one record.
 
         Raises:
@@ -55,7 +54,7 @@ class Recomputation:
             self.report.left_out["records: of a kind that is not known here"] += 1
             return
         try:
-            handler(frame)
+            handler(writer, frame)
         except KeyError as error:
             raise DiffersError(f"{frame['t']} {frame.get('id')}", "field", "nothing", f"a value of {error}") from error
 
@@ -71,47 +70,56 @@ class Recomputation:
             check_seals(policy, since, self.report)
             check_stream(policy.experiments, self._timelines[name], self.report)
             check_moves(policy, self.report)
-            self._casebooks[name].finish()
+            self._books[name].finish()
         return self.report
+
+    def _place(self, writer: str, policy: str, record: str) -> _Place:
+        found = self._places.get((writer, policy))
+        if found is None:
+            if policy not in self._books:
+                raise DiffersError(record, "policy", policy, "none of that name")
+            book = self._books[policy]
+            found = self._places[writer, policy] = _Place(self._stream(policy), book, book.docket())
+        return found
 
     def _stream(self, name: str) -> Stream:
         policy = self._facts.policies[name]
-        known = {experiment.id for experiment in policy.experiments}
         held = [note.detail for note in policy.notes if note.action == "holdback"]
-        known |= {holdback["experiment"] for holdback in held}
+        known = {experiment.id for experiment in policy.experiments} | {holdback["experiment"] for holdback in held}
         return Stream(
             self._timelines[name],
             self._salts[name],
             # Holdbacks that are older than the trail have left no row.
             known=lambda experiment: experiment in known or experiment.startswith("holdback-"),
             held=[holdback["share"] for holdback in held],
+            pins=self._arms[name],
             report=self.report,
         )
 
-    def _assignment(self, frame: Frame) -> None:
-        found = self._streams.get(frame["policy"])
-        if found is None:
-            raise DiffersError(f"assignment {frame['id']}", "policy", frame["policy"], "none of that name")
-        stream, book = found
-        stream.assignment(frame)
-        book.assignment(frame)
-        self._open[frame["id"]] = (stream, book, frame)
+    def _assignment(self, writer: str, frame: Frame) -> None:
+        place = self._place(writer, frame["policy"], f"assignment {frame['id']}")
+        place.stream.assignment(frame)
+        place.book.assignment(frame)
+        if place.docket is not None:
+            place.docket.assignment(frame)
+        self._open[frame["id"]] = (place, frame)
 
-    def _outcome(self, frame: Frame) -> None:
+    def _outcome(self, _: str, frame: Frame) -> None:
         found = self._open.pop(frame["id"], None)
         if found is None:
-            self.report.left_out["outcomes: their assignment is not on record"] += 1
+            self.report.left_out["outcomes: a second one, or their assignment is not on record"] += 1
             return
-        stream, book, asked = found
-        stream.outcome(frame, f"outcome {frame['id']}", asked["at"])
-        book.outcome(frame, asked)
+        place, asked = found
+        place.stream.outcome(frame, f"outcome {frame['id']}", asked["at"])
+        place.book.outcome(frame)
+        if place.docket is not None:
+            place.docket.outcome(frame, asked)
 
-    def _signal(self, frame: Frame) -> None:
-        found = self._streams.get(frame["policy"])
-        if found is None:
-            raise DiffersError(f"signal about {frame['id']}", "policy", frame["policy"], "none of that name")
-        stream, book = found
+    def _signal(self, writer: str, frame: Frame) -> None:
+        place = self._place(writer, frame["policy"], f"signal about {frame['id']}")
         if frame["kind"] == "shadow":
-            stream.outcome(frame["data"], f"shadow answer to {frame['id']}", frame["at"])
+            place.stream.outcome(frame["data"], f"shadow answer to {frame['id']}", frame["at"])
         elif frame["kind"] == "feedback" and frame["data"].get("score") is not None:
-            book.feedback(frame)
+            place.book.feedback(frame)
+            if place.docket is not None:
+                place.docket.feedback(frame)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from policies.evidence.returns import tries_of
 from policies.registry.values import Candidate, Experiment, Incident
 from policies.verification.breaker import Ruling
 from policies.verification.facts import PolicyFacts
@@ -32,6 +33,7 @@ def _ruling(incident: Incident, facts: PolicyFacts) -> Ruling | None:
     compared = _control(evidence["experiment"], facts)
     if compared is None or compared[0] is None:
         return None
+    candidate = next((c for c in facts.candidates if c.id == incident.subject), None)
     return Ruling(
         record=f"incident {incident.id}",
         kind=incident.kind,
@@ -40,6 +42,7 @@ def _ruling(incident: Incident, facts: PolicyFacts) -> Ruling | None:
         control=compared[0],
         started_at=compared[1],
         at=evidence["at"],
+        tries=tries_of(candidate.stations) if candidate is not None and incident.kind != "EJECT" else 0,
         evidence=evidence,
     )
 

@@ -20,6 +20,26 @@ _ROUNDING = 1e-9
 _SEEN = frozenset({"fell_open", "fell_back", "client_gone", "transport", "cut_short", "refusal", "judged_bad"})
 
 
+class Arms:
+    """The arm that each conversation of a policy had last, whichever worker served it: workers share their pins."""
+
+    __slots__ = ("_old", "_young")
+
+    def __init__(self) -> None:
+        self._young: dict[str, str] = {}
+        self._old: dict[str, str] = {}  # two generations, so that forgetting is cheap
+
+    def get(self, unit: str) -> str | None:
+        """None where it is not known, or was so long ago that it is not known any more."""
+        return self._young.get(unit) or self._old.get(unit)
+
+    def put(self, unit: str, arm: str) -> None:
+        """It has this arm now."""
+        self._young[unit] = arm
+        if len(self._young) >= _REMEMBERED:
+            self._young, self._old = {}, self._young
+
+
 class Stream:
     """`known` says whether the registry has an experiment of that id, `held` the shares of the policy's holdbacks."""
 
@@ -30,6 +50,7 @@ class Stream:
         *,
         known: Callable[[str], bool],
         held: Sequence[float],
+        pins: "Arms",
         report: Report,
     ) -> None:
         self._timeline = timeline
@@ -40,7 +61,7 @@ class Stream:
         self._left_out = report.left_out
         self._arms: list[Any] = []  # the odds last met
         self.shares = Shares(("",), (1.0,))
-        self._pins: tuple[dict[str, str], dict[str, str]] = ({}, {})  # two generations, so that forgetting is cheap
+        self._pins = pins
 
     # -- assignments -------------------------------------------------------------------------------------------
 
@@ -66,7 +87,7 @@ class Stream:
         elif why in _PRODUCTION and frame["role"] != "production":
             raise DiffersError(_name(frame), f"role, of a unit met by '{why}'", frame["role"], "production")
         if why != "fell_open":
-            self._pin(unit, arm)
+            self._pins.put(unit, arm)
 
     def _take(self, frame: Frame) -> None:
         """Odds that were not met just before."""
@@ -101,19 +122,13 @@ class Stream:
         raise DiffersError(_name(frame), "arm drawn", arm, drawn)
 
     def _pinned(self, frame: Frame, arm: str, unit: str) -> None:
-        known = self._pins[0].get(unit) or self._pins[1].get(unit)
+        known = self._pins.get(unit)
         if known is None:
             self._left_out["pins: the conversation's beginning is not on record"] += 1
         elif known != arm:
             raise DiffersError(_name(frame), "arm of a pinned conversation", arm, known)
         else:
             self._right["pins"] += 1
-
-    def _pin(self, unit: str, arm: str) -> None:
-        young, _ = self._pins
-        young[unit] = arm
-        if len(young) >= _REMEMBERED:
-            self._pins = ({}, young)
 
     # -- outcomes ----------------------------------------------------------------------------------------------
 
