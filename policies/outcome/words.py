@@ -72,7 +72,7 @@ class Words:
     def _decode(self) -> None:
         pieces, self.pieces = self.pieces, []
         try:
-            self._texts.append(orjson.loads(b'"%b"' % b"".join(pieces)))
+            self._texts += orjson.loads(b'["%b"]' % b'","'.join(pieces))
         except orjson.JSONDecodeError:
             for piece in pieces:
                 try:
