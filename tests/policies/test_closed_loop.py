@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
+from policies.dialects import CHAT, DIALECTS, Dialect
 from policies.genome import LAYERS, Genome
 from policies.memory import Entry, Index, retrieve, snapshot_hash
-from policies.render import ModelTarget, Renderer, last_user_text
+from policies.render import ModelTarget, Renderer
 
 Sent = dict[str, Any]
 MODELS = {key: ModelTarget(key=key, upstream="u", model=f"provider-{key}") for key in ("small", "large")}
@@ -84,11 +85,12 @@ GENES: dict[tuple[str, str], Row] = {
 }
 
 
-def send(genome: Genome, request: Sent) -> bytes:
+def send(genome: Genome, request: Sent, dialect: Dialect = CHAT) -> bytes:
     """What a genome makes of a request, with nothing but what the genome says."""
-    memory = retrieve(genome.memory, INDEXES, last_user_text(request))
+    memory = retrieve(genome.memory, INDEXES, dialect.turns(request).text)
     key = genome.strategy.model_key
-    return Renderer(genome, MODELS[key] if key is not None else None).render(request, [entry for entry, _ in memory])
+    renderer = Renderer(genome, MODELS[key] if key is not None else None, (), dialect.vocabulary)
+    return renderer.render(request, [entry for entry, _ in memory])
 
 
 def genome_with(row: Row, layer: str, gene: str, value: Any) -> Genome:
@@ -116,6 +118,35 @@ def test_a_gene_shows_in_what_goes_up(layer: str, gene: str) -> None:
         assert effect(without) == is_default
         assert not any(effect(earlier) for earlier in sent[:number])
     assert len(row.effects) == len(row.values)
+
+
+ENDPOINTS: dict[str, Sent] = {
+    "chat": TOOLS,
+    "completions": {"model": "support", "prompt": "How many days for refunds?"},
+    "responses": {
+        "model": "support",
+        "instructions": "Client's.",
+        "input": "How many days for refunds?",
+        "tools": TOOLS["tools"],
+    },
+    "messages": {**TOOLS, "messages": TOOLS["messages"][1:], "system": "Client's."},
+}
+INERT = {("completions", "placement"), ("completions", "tool_instructions")}  # a text has no system text and no tools
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize(("layer", "gene"), GENES)
+def test_a_gene_acts_at_every_endpoint(dialect: Dialect, layer: str, gene: str) -> None:
+    row, request = GENES[layer, gene], ENDPOINTS[dialect.name]
+    others = {"memory": {"retriever_topk": 1}} if gene == "snapshot" else row.others
+    sent = [
+        send(genome_with(Row(row.values, row.effects, others=others), layer, gene, value), request, dialect)
+        for value in row.values
+    ]
+    without = send(Genome.model_validate(others), request, dialect)
+    defaults = sum(value == type(getattr(Genome(), layer)).model_fields[gene].default for value in row.values)
+    distinct = len({*sent, without}) - 1 + defaults
+    assert distinct == (0 + defaults if (dialect.name, gene) in INERT else len(row.values))
 
 
 def test_values_of_a_choice_are_all_in_the_table() -> None:

@@ -4,18 +4,20 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.unit import Conversation, identify
+from policies.dialects import RESPONSES
+from policies.render import Turns
+from policies.unit import Conversation, Lineages, identify
 from tests.policies.shapes import json_values, odd_bodies
 
 KEY = b"k" * 32
 
 
-def unit_of(body: dict[str, Any], **options: Any) -> str:
-    return of(body, **options).unit
+def unit_of(request: dict[str, Any] | Turns, **options: Any) -> str:
+    return of(request, **options).unit
 
 
-def of(body: dict[str, Any], **options: Any) -> Conversation:
-    return identify(body, **{"key": KEY, "session": None, "credential": b"Bearer a", **options})
+def of(request: dict[str, Any] | Turns, **options: Any) -> Conversation:
+    return identify(request, **{"key": KEY, "session": None, "credential": b"Bearer a", **options})
 
 
 def chat(*messages: tuple[str, Any], **fields: Any) -> dict[str, Any]:
@@ -70,6 +72,49 @@ def test_requests_as_units_are_never_in_the_middle() -> None:
     one = of(body, kind="request", header=b"id-1")
     assert one.unit != unit_of(body, kind="request", header=b"id-2")
     assert not one.continued
+
+
+def response(**fields: Any) -> Turns:
+    return RESPONSES.turns({"input": "and now?", **fields})
+
+
+def test_a_stored_answer_names_its_unit() -> None:
+    lineages = Lineages()
+    first = of(response(), lineages=lineages)
+    lineages.answered(response(), "resp_1", first.unit, first.turn)
+    second = of(response(previous_response_id="resp_1"), lineages=lineages)
+    assert second == Conversation(first.unit, 2, continued=True)
+    lineages.answered(response(previous_response_id="resp_1"), "resp_2", second.unit, second.turn)
+    third = of(response(previous_response_id="resp_2"), lineages=lineages)
+    assert (third.unit, third.turn) == (first.unit, 3)
+    again = of(response(previous_response_id="resp_1"), lineages=lineages)
+    assert again == second  # the same turn once more, or a branch
+    assert of(response(previous_response_id="resp_1"), lineages=lineages, session=b"s").unit != first.unit
+
+
+def test_a_stored_conversation_is_a_unit() -> None:
+    lineages = Lineages()
+    first = of(response(conversation="conv_1"), lineages=lineages)
+    assert (first.turn, first.continued) == (1, False)
+    assert first.unit != unit_of(response(conversation={"id": "conv_2"}))
+    assert first.unit != unit_of(response(conversation="conv_1"), credential=b"Bearer b")
+    lineages.answered(response(conversation="conv_1"), "resp_1", first.unit, first.turn)
+    for parent in ({"conversation": {"id": "conv_1"}}, {"previous_response_id": "resp_1"}):
+        assert of(response(**parent), lineages=lineages)[:2] == (first.unit, 2)
+
+
+def test_an_unknown_parent_was_met_in_the_middle() -> None:
+    found = of(response(previous_response_id="resp_9"), lineages=Lineages())
+    assert found.continued
+    assert found == of(response(previous_response_id="resp_9"))
+    assert found.unit != unit_of(response())
+
+
+def test_lineages_are_bounded_and_forget_the_oldest() -> None:
+    lineages = Lineages(capacity=2)
+    for name in ("a", "b", "a", "c", ""):
+        lineages.answered(Turns(), name, f"unit-{name}", 1)
+    assert [lineages.find(name) for name in ("a", "b", "c", "")] == [("unit-a", 1), None, ("unit-c", 1), None]
 
 
 @given(odd_bodies(), st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=20))
