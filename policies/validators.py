@@ -2,7 +2,7 @@
 
 | name          | applies to                                       | checks                                            |
 | ------------- | ------------------------------------------------ | ------------------------------------------------- |
-| `json_schema` | `response_format` json_schema or json_object     | the text is JSON and fits the schema              |
+| `json_schema` | requests for JSON, see `wants_structure`         | the text is JSON and fits the schema              |
 | `tool_args`   | answers with tool calls                          | the share of calls whose arguments fit the tool   |
 | `safety`      | answers with text                                | no credential in it that the request did not hold |
 | `regex`       | answers with text; `regex_2`... for further ones | the pattern is found in the text                  |
@@ -25,6 +25,8 @@ from policies.outcome.answer import Answer, as_list, as_object
 
 Check = Callable[[dict[str, Any], Answer], float | None]
 _SCHEMA_LIMIT = 262_144  # bytes of a schema that is still compiled
+_SAID = ("messages", "prompt", "input", "instructions", "system")
+_STRUCTURED = frozenset({"response_format", "text", "output_config"})
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
 
 
@@ -51,6 +53,11 @@ class Validators:
         return {name: value for name, value in results if value is not None}
 
 
+def wants_structure(body: dict[str, Any]) -> bool:
+    """Whether a request may demand JSON: `response_format`, `text.format` or `output_config.format`."""
+    return not _STRUCTURED.isdisjoint(body)
+
+
 def _compile(spec: str | tuple[str, str]) -> tuple[str, Check]:
     if isinstance(spec, tuple):
         name, pattern = spec
@@ -71,18 +78,24 @@ def _regex(pattern: str) -> Check:
 
 
 def _json_schema(body: dict[str, Any], answer: Answer) -> float | None:
-    schema = _wanted_schema(as_object(body.get("response_format")))
+    schema = _wanted_schema(body)
     if schema is None or (answer.tool_calls and not answer.text):
         return None
     return _fits(schema, answer.text)
 
 
-def _wanted_schema(response_format: dict[str, Any]) -> dict[str, Any] | None:
-    match response_format.get("type"):
+def _wanted_schema(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema that the request demands: by chat's name for it, by that of responses, or by that of messages."""
+    wanted = as_object(
+        body.get("response_format")
+        or as_object(body.get("text")).get("format")
+        or as_object(body.get("output_config")).get("format")
+    )
+    match wanted.get("type"):
         case "json_object":
             return _ANY_OBJECT
         case "json_schema":
-            return as_object(as_object(response_format.get("json_schema")).get("schema")) or _ANY_OBJECT
+            return as_object((as_object(wanted.get("json_schema")) or wanted).get("schema")) or _ANY_OBJECT
         case _:
             return None
 
@@ -90,12 +103,7 @@ def _wanted_schema(response_format: dict[str, Any]) -> dict[str, Any] | None:
 def _tool_args(body: dict[str, Any], answer: Answer) -> float | None:
     if not answer.tool_calls:
         return None
-    functions = [as_object(as_object(tool).get("function")) for tool in as_list(body.get("tools"))]
-    schemas = {
-        function.get("name"): as_object(function.get("parameters")) or _ANY_OBJECT
-        for function in functions
-        if type(function.get("name")) is str
-    }
+    schemas = _tools(body)
     values = [
         _fits(schemas[call["name"]], call["arguments"] or "{}") if call["name"] in schemas else 0.0
         for call in answer.tool_calls
@@ -104,13 +112,24 @@ def _tool_args(body: dict[str, Any], answer: Answer) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def _tools(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name -> schema of the arguments. Chat wraps tools in `function`; messages call the schema `input_schema`."""
+    listed = [as_object(tool) for name in ("tools", "functions") for tool in as_list(body.get(name))]
+    functions = [as_object(tool.get("function")) or tool for tool in listed]
+    return {
+        tool["name"]: as_object(tool.get("parameters")) or as_object(tool.get("input_schema")) or _ANY_OBJECT
+        for tool in functions
+        if type(tool.get("name")) is str
+    }
+
+
 def _safety(body: dict[str, Any], answer: Answer) -> float | None:
     if not answer.text:
         return None
     leaked = {match.group() for match in SECRET.finditer(answer.text)}
     if not leaked:
         return 1.0
-    sent = orjson.dumps(body.get("messages")).decode()
+    sent = orjson.dumps([body.get(name) for name in _SAID]).decode()
     return float(all(secret in sent for secret in leaked))
 
 

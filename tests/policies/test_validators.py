@@ -7,7 +7,7 @@ from hypothesis import given
 
 from policies.errors import OperatorError
 from policies.outcome import Answer
-from policies.validators import Validators, _compiled
+from policies.validators import Validators, _compiled, wants_structure
 from tests.policies.shapes import TEXT, json_values
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -49,6 +49,44 @@ def calls(*made: tuple[str, str]) -> Answer:
 )
 def test_json_schema(body: dict[str, Any], text: str, expected: dict[str, float]) -> None:
     assert Validators(["json_schema"]).run(body, Answer(text=text)) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        schema_body(CITY),
+        {"text": {"format": {"type": "json_schema", "name": "x", "schema": CITY}}},
+        {"output_config": {"format": {"type": "json_schema", "schema": CITY}}},
+    ],
+)
+def test_every_endpoint_demands_json_in_its_own_words(body: dict[str, Any]) -> None:
+    checks = Validators(["json_schema"])
+    assert wants_structure(body)
+    assert checks.run(body, Answer(text='{"city": "Oslo"}')) == {"json_schema": 1.0}
+    assert checks.run(body, Answer(text='{"city": 1}')) == {"json_schema": 0.0}
+    assert not wants_structure({"messages": []})
+    assert checks.run({"text": {"verbosity": "low"}}, Answer(text="x")) == {}
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        {"tools": [{"type": "function", "function": {"name": "find", "parameters": CITY}}]},
+        {"functions": [{"name": "find", "parameters": CITY}]},
+        {"tools": [{"type": "function", "name": "find", "parameters": CITY}, {"type": "web_search"}]},
+        {"tools": [{"name": "find", "input_schema": CITY}]},
+    ],
+)
+def test_every_endpoint_has_tools_of_its_own_shape(tools: dict[str, Any]) -> None:
+    checks = Validators(["tool_args"])
+    assert checks.run(tools, calls(("find", '{"city": "Oslo"}'))) == {"tool_args": 1.0}
+    assert checks.run(tools, calls(("find", "{}"))) == {"tool_args": 0.0}
+
+
+@pytest.mark.parametrize("field", ["messages", "prompt", "input", "instructions", "system"])
+def test_a_credential_that_the_request_held_is_no_leak(field: str) -> None:
+    key = "sk-" + "a1B2" * 10
+    assert Validators(["safety"]).run({field: f"my key is {key}"}, Answer(text=key)) == {"safety": 1.0}
 
 
 def test_references_are_never_fetched(tmp_path: Path) -> None:
