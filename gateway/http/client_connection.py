@@ -23,6 +23,7 @@ BODY_BYTES_PER_S = 1000  # a body that arrives more slowly than this times out
 EARLY_BYTES = 65_536  # that a client may send behind an offer to switch protocols before it is answered
 LINGER_S = 2.0  # after a refusal: a client still sending gets to read why, instead of a reset
 
+TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)  # Linux has it; elsewhere EOF is taken for a hang-up
 TCP_CLOSE = 7  # a state in the first byte of TCP_INFO (linux/tcp.h): reset
 
 OnRefused = Callable[[HttpError], Headers]
@@ -83,7 +84,7 @@ class ClientConnection(asyncio.Protocol):
         reply = self._reply
         if self._closing or (reply is None and not self._waiting):
             return False
-        if reply is not None and not reply.probe():
+        if TCP_INFO is None or (reply is not None and not reply.probe()):
             self._transport.abort()
             return False
         self._half_closed = True
@@ -101,10 +102,10 @@ class ClientConnection(asyncio.Protocol):
         and at every tick. A client of HTTP/1.0 can't be probed and counts as gone: nginx speaks it to its upstreams,
         and it never closes by halves.
         """
-        if self._transport.is_closing() or self._reply is None:
+        if self._transport.is_closing() or self._reply is None or TCP_INFO is None:
             return
         sock = self._transport.get_extra_info("socket")
-        if sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE:
+        if sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0] == TCP_CLOSE:
             self._transport.abort()
         elif not self._paused:
             self.deadline = self._deadlines.after(0)

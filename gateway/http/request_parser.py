@@ -1,13 +1,15 @@
 """Requests out of bytes: strict where leniency would let two parsers disagree (RFC 9112, request smuggling).
 
-1. Any split of the bytes gives the same requests.
+1. Any split of the bytes gives the same requests. (But for heads that are mostly white space: what llhttp skips is only
+   seen in the size of whole reads.)
 2. Any input gives requests, or requests and then one HttpError; nothing after the error is looked at.
 3. llhttp refuses bad framing itself: conflicting or repeated lengths, length beside chunks, bad chunk sizes, folded
-   lines, bare CR or LF, control characters. Checked here: versions, methods, Host, transfer codings, all sizes.
+   lines, bare CR or LF, control characters. Checked here: versions, methods, targets, Host, transfer codings, sizes.
 4. A WebSocket's offer to upgrade is the last request: what follows is kept as it is in `rest`. Any other offer is
    ignored, as RFC 9110 section 7.8 allows. llhttp stops there, so parsing begins anew behind it.
 """
 
+import re
 from typing import Literal
 
 import httptools
@@ -21,8 +23,11 @@ METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OP
 VERSIONS = frozenset({"1.0", "1.1"})
 # Chunk sizes, extensions and trailers may take this much of the wire per byte of body, beyond the size of a head.
 CHUNK_OVERHEAD = 8
+FIELD_OVERHEAD = 4  # of a header on the wire, beyond name and value
 READ_BYTES = 262_144  # the most that one read of the event loop brings
 
+
+_HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+;=-]*(:[0-9]*)?|\[[0-9A-Za-z:.%_-]+\](:[0-9]*)?")  # RFC 3986, section 3.2
 
 Stage = Literal["idle", "head", "body"]
 
@@ -117,8 +122,8 @@ class RequestParser:
     def _check_wire(self) -> None:
         room = self._limits.header_bytes
         if self._request is None:
-            if self._wire > room:
-                self._refuse(431, f"the head is larger than {room} bytes")
+            if self._wire > 2 * room:  # at most half of it can be missing from the size that is known at its end
+                self._refuse(431, self._long_head())
         elif self._chunked and self._wire > room + READ_BYTES + CHUNK_OVERHEAD * len(self._body):
             self._refuse(400, "the chunks carry far more framing than data")
 
@@ -158,10 +163,12 @@ class RequestParser:
         size = len(self._target)
         index: dict[bytes, bytes] = {}
         for name, value in self._headers:
-            size += len(name) + len(value)
+            size += len(name) + len(value) + FIELD_OVERHEAD
             index.setdefault(name.lower(), value)
         method, version = llhttp.get_method(), llhttp.get_http_version()
         self._check_head(method, version, index, size)
+        if b"#" in self._target:
+            raise self._refuse(400, "the request target has a fragment")
         if not self._target.startswith(b"/"):
             self._target = self._origin_form(method)
         self._upgrade = llhttp.should_upgrade()
@@ -183,11 +190,17 @@ class RequestParser:
         if method not in METHODS:
             raise self._refuse(501, f"the method {method.decode()} is not served here")
         if size > self._limits.header_bytes:
-            raise self._refuse(431, f"the head is larger than {self._limits.header_bytes} bytes")
+            raise self._refuse(431, self._long_head())
         if len(index) != len(self._headers):
             self._check_host_is_single()
-        if b"host" not in index and version == "1.1":
+        host = index.get(b"host")
+        if host is None and version == "1.1":
             raise self._refuse(400, "the request has no Host header")
+        if host is not None and not _HOST.fullmatch(host):
+            raise self._refuse(400, "the Host header is neither a name nor an address")
+        self._check_framing(version, index)
+
+    def _check_framing(self, version: str, index: dict[bytes, bytes]) -> None:
         coding = index.get(b"transfer-encoding")
         if coding is not None and coding.strip().lower() != b"chunked":
             raise self._refuse(501, "the only transfer coding accepted here is chunked")
@@ -218,8 +231,11 @@ class RequestParser:
         if sum(name.lower() == b"host" for name, _ in self._headers) > 1:
             raise self._refuse(400, "the request has more than one Host header")
 
+    def _long_head(self) -> str:
+        return f"the head is larger than {self._limits.header_bytes} bytes, the gateway's limits.header_bytes"
+
     def _too_large(self) -> str:
-        return f"the body is larger than {self._limits.body_bytes} bytes"
+        return f"the body is larger than {self._limits.body_bytes} bytes, the gateway's limits.body_bytes"
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body. One piece is kept as it is; many are gathered in one buffer."""

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import io
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,15 @@ async def settled(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 — looks at state that has no event of its own
             await asyncio.sleep(0.001)
+
+
+def speaks_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 @dataclass
@@ -81,8 +91,8 @@ class Client:
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, port: int) -> AsyncIterator[Self]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async def to(cls, port: int, host: str = "127.0.0.1") -> AsyncIterator[Self]:
+        reader, writer = await asyncio.open_connection(host, port)
         client = cls(reader, writer)
         try:
             yield client

@@ -9,7 +9,7 @@ from gateway.http.client_connection import WRITE_BUFFER_BYTES
 from gateway.http.framing import Headers
 from gateway.http.messages import HttpError, Reply, Request
 from gateway.http.server import serve
-from tests.gateway.http.support import GET, PATIENCE_S, Client, parse_answer, post, serving, settled
+from tests.gateway.http.support import GET, PATIENCE_S, Client, parse_answer, post, serving, settled, speaks_ipv6
 
 
 def echo(request: Request, reply: Reply) -> None:
@@ -338,6 +338,22 @@ async def test_draining_ends_after_its_grace() -> None:
         await server.drain(0.05)
         assert held.gone.is_set()
         assert server.connections == 0
+
+
+@pytest.mark.skipif(not speaks_ipv6(), reason="no IPv6 loopback here")
+async def test_it_listens_on_ipv6_too() -> None:
+    peers: list[str] = []
+
+    def app(request: Request, reply: Reply) -> None:
+        peers.append(request.peer)
+        reply.send(200, [], b"six")
+
+    server = await serve(app, host="::1", port=0, limits=Limits())
+    async with Client.to(server.port, "::1") as client:
+        await client.send(GET.replace(b"here", b"[::1]:%d" % server.port))
+        assert (await client.answer()).body == b"six"
+    await server.close()
+    assert peers == ["::1"]
 
 
 async def test_small_writes_are_not_delayed() -> None:

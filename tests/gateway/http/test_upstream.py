@@ -10,7 +10,17 @@ from gateway.http.errors import KINDS, UpstreamError
 from gateway.http.framing import Headers
 from gateway.http.upstream import Pool
 from policies.errors import OperatorError
-from tests.gateway.http.support import PATIENCE_S, ScriptedUpstream, Sunk, answering, ok, pool_to, read_request, settled
+from tests.gateway.http.support import (
+    PATIENCE_S,
+    ScriptedUpstream,
+    Sunk,
+    answering,
+    ok,
+    pool_to,
+    read_request,
+    settled,
+    speaks_ipv6,
+)
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -400,15 +410,6 @@ async def test_a_closed_pool_ends_its_calls() -> None:
         late = await outcome(pool)
         assert late.error is not None
         assert late.error.kind == "overloaded"
-
-
-def speaks_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.skipif(not speaks_ipv6(), reason="no IPv6 loopback here")
