@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: run test test-all check format load bench evidence lock clean
+.PHONY: run test test-all check format load bench bench-peers soak evidence lock clean
 
 run: $(STAMP)
 	$(BIN)/evogate up --demo
@@ -27,8 +27,15 @@ format: $(STAMP)
 load: $(STAMP)
 	$(BIN)/python -m loadtests.headless
 
+# A quarter of an hour on a quiet machine. Other gateways take part where `make bench-peers` has installed them.
 bench: $(STAMP)
-	$(BIN)/python -m loadtests.throughput
+	$(BIN)/python -m loadtests.bench
+
+bench-peers: $(STAMP)
+	$(BIN)/python -m loadtests.peers.install
+
+soak: $(STAMP)
+	$(BIN)/python -m loadtests.soak --minutes 60 --rate 2000
 
 evidence: $(STAMP)
 	$(BIN)/python -m loadtests.evidence

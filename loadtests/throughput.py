@@ -1,9 +1,7 @@
-"""What the gateway costs: `make bench`.
+"""`python -m loadtests.throughput`: what the gateway's own layers cost, in half a minute.
 
-One core for what is measured, one for the load generator (wrk, closed loop) and the nginx that plays the provider;
-0.3 KB up, 0.7 KB down, every message different. The targets take turns, several rounds of them, and medians are
-printed: read ratios and CPU time per request, which a busy machine disturbs least, before absolutes. Closed-loop
-latencies are means at full load, not what a client sees at a normal rate.
+A small part of `make bench`: nginx as a provider and as a plain proxy, the transport alone, and EvoGate; medians of
+several rounds. Read ratios and CPU time per request, which a busy machine disturbs least, before absolutes.
 """
 
 import argparse
@@ -12,119 +10,75 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from loadtests import throughput_rig as rig
-from loadtests.throughput_rig import BYPASS, Cores, Target
+from loadtests.bench import closed, evogate, nginx
+from loadtests.bench.closed import Bench, Closed
+from loadtests.bench.evogate import Gateway
+from loadtests.bench.machine import Cores, free_port
+from loadtests.bench.processes import end_on_signals, require
+from loadtests.bench.targets import EVERYTHING, NGINX, Launch, Target, serving
 from policies.errors import OperatorError
 
-DIRECT, PROXY = "nginx, asked directly", "nginx as plain proxy"
-TRANSPORT, RELAY, EVERYTHING = "transport alone", "EvoGate, relay (bypass)", "EvoGate, everything on"
-
-CONFIG = """\
-gateway: {{admin_port: {admin}}}
-upstreams:
-  bench: {{base_url: "http://127.0.0.1:{provider}/v1"}}
-models:
-  large: {{upstream: bench, model: bench-large, usd_per_mtok: {{input: 2.0, output: 8.0}}}}
-policies:
-  bench:
-    mode: observe
-    match: {{path: /v1/chat/completions, model: "*"}}
-    genome:
-      prompt: {{rubric: "Answer in one short paragraph. Name the next step.", placement: after}}
-      strategy: {{model_key: large, temperature: 0.3, max_tokens: 512}}
-"""
+TRANSPORT = "transport alone"
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One target under load for a while; ratios against nginx follow from these."""
-
-    target: str
-    requests_per_s: float
-    mean_ms: float
-    cpu_us_per_request: float
-    resident_mb: float
-    failed: int  # connections that broke, and answers that were not 2xx
-
-
-def measure(target: Target, *, connections: int, seconds: int, core: int) -> Measurement:
-    """Load it once."""
-    before = rig.cpu_seconds(target.pid)
-    counted = rig.wrk(target, connections=connections, seconds=seconds, core=core)
-    used = rig.cpu_seconds(target.pid) - before
-    requests = max(counted["requests"], 1)
-    return Measurement(
-        target=target.name,
-        requests_per_s=counted["requests"] / counted["seconds"],
-        mean_ms=counted["mean_ms"],
-        cpu_us_per_request=used * 1e6 / requests,
-        resident_mb=rig.resident_mb(target.pid),
-        failed=counted["errors"] + counted["not_2xx"],
-    )
-
-
-def middle(runs: Sequence[Measurement]) -> Measurement:
-    """The medians of one target's rounds; failures are added up, memory is what it was at the end."""
-    return Measurement(
-        target=runs[0].target,
-        requests_per_s=statistics.median(run.requests_per_s for run in runs),
-        mean_ms=statistics.median(run.mean_ms for run in runs),
-        cpu_us_per_request=statistics.median(run.cpu_us_per_request for run in runs),
-        resident_mb=runs[-1].resident_mb,
-        failed=sum(run.failed for run in runs),
-    )
-
-
-def start_targets(stack: contextlib.ExitStack, folder: Path, cores: Cores) -> list[Target]:
+@contextlib.contextmanager
+def targets(bench: Bench) -> Iterator[list[Target]]:
     """Everything that takes part, from the bare provider to the whole gateway."""
-    provider = stack.enter_context(rig.nginx(folder, DIRECT, provider=None, core=cores.other))
-    proxy = stack.enter_context(rig.nginx(folder, PROXY, provider=provider.port, core=cores.measured))
-    url, port = f"http://127.0.0.1:{provider.port}", rig.free_port()
-    command = [sys.executable, "-m", "loadtests.relay_app", "--port", str(port), "--upstream", url]
-    transport = stack.enter_context(rig.serving(command, Target(TRANSPORT, port, 0), folder, cores.measured))
-    gateway = stack.enter_context(start_gateway(folder, provider.port, cores.measured))
-    relay = Target(RELAY, gateway.port, gateway.pid, BYPASS)
-    return [provider, proxy, transport, relay, gateway]
-
-
-def start_gateway(folder: Path, provider: int, core: int) -> "contextlib.AbstractContextManager[Target]":
-    """The gateway as a user would start it: policy, recording and metrics on, one worker."""
-    config = folder / "evogate.yaml"
-    config.write_text(CONFIG.format(provider=provider, admin=rig.free_port()))
-    port = rig.free_port()
-    command = [rig.script("evogate"), "gateway", "--config", str(config), "--port", str(port)]
-    env = {"EVOGATE_HOME": str(folder / "home")}
-    return rig.serving(command, Target(EVERYTHING, port, 0), folder, core, env=env, ready="/ready")
-
-
-def run(*, connections: int, seconds: int, rounds: int) -> list[Measurement]:
-    """Measure every target in every round, in turns; one measurement each, in the order of the table."""
-    cores = Cores.here()
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evogate-bench-")))
-        targets = start_targets(stack, folder, cores)
-        runs: dict[str, list[Measurement]] = {target.name: [] for target in targets}
-        for target in targets:  # warm caches and connections
-            rig.wrk(target, connections=connections, seconds=1, core=cores.other)
-        for _ in range(rounds):
-            for target in targets:
-                result = measure(target, connections=connections, seconds=seconds, core=cores.other)
-                runs[target.name].append(result)
-    return [middle(results) for results in runs.values()]
+        folder, cores = bench.folder, bench.cores
+        provider = stack.enter_context(serving(nginx.provider(folder), folder, cores.other))
+        gateway = Gateway.prepare(EVERYTHING, folder, provider.port)
+        launches = (nginx.proxy(folder, provider.port), transport(provider.port), gateway.launch)
+        proxy, bare, everything = (stack.enter_context(serving(one, folder, cores.measured)) for one in launches)
+        gateway.populate()
+        yield [provider, proxy, bare, evogate.relay(everything), everything]
 
 
-def table(results: Sequence[Measurement]) -> str:
+def transport(upstream: int) -> Launch:
+    """The data plane's HTTP without a pipeline."""
+    port = free_port()
+    command = [sys.executable, "-m", "loadtests.relay_app", "--port", str(port)]
+    return Launch(Target(TRANSPORT, port), [*command, "--upstream", f"http://127.0.0.1:{upstream}"])
+
+
+def middle(rows: Sequence[Closed]) -> Closed:
+    """The medians of one target's rounds; failures are added up, memory is the most that was seen."""
+    return Closed(
+        target=rows[0].target,
+        round=len(rows),
+        connections=rows[0].connections,
+        requests_per_s=statistics.median(row.requests_per_s for row in rows),
+        mean_ms=statistics.median(row.mean_ms for row in rows),
+        cpu_us=statistics.median(row.cpu_us for row in rows),
+        generator_busy=statistics.median(row.generator_busy for row in rows),
+        resident_mb=max(row.resident_mb for row in rows),
+        failed=sum(row.failed for row in rows),
+    )
+
+
+def run(cores: Cores, *, connections: int, seconds: int, rounds: int) -> list[Closed]:
+    """Measure every target in every round, in turns; one result each, in the order of the table."""
+    with tempfile.TemporaryDirectory(prefix="evogate-bench-") as folder:
+        bench = Bench(Path(folder), cores)
+        with targets(bench) as every:
+            for target in every:  # warm caches and connections
+                closed.wrk(bench, target, connections, 1)
+            rows = list(closed.rounds(bench, every, seconds={connections: seconds}, count=rounds))
+    return [middle([row for row in rows if row.target == target.name]) for target in every]
+
+
+def table(results: Sequence[Closed]) -> str:
     """What people read."""
     speed = {result.target: result.requests_per_s for result in results}
     columns = f"{'requests/s':>12}{'mean ms':>10}{'CPU us/request':>16}{'RSS MB':>9}{'of nginx proxy':>16}{'failed':>8}"
     lines = [" " * 26 + columns]
     lines += [
-        f"{r.target:<26}{r.requests_per_s:>12,.0f}{r.mean_ms:>10.2f}{r.cpu_us_per_request:>16.1f}{r.resident_mb:>9.0f}"
-        f"{r.requests_per_s / (speed[PROXY] or 1):>15.0%} {r.failed:>8}"
+        f"{r.target:<26}{r.requests_per_s:>12,.0f}{r.mean_ms:>10.2f}{r.cpu_us:>16.1f}{r.resident_mb:>9.0f}"
+        f"{r.requests_per_s / (speed[NGINX] or 1):>15.0%} {r.failed:>8}"
         for r in results
     ]
     return "\n".join(lines)
@@ -138,14 +92,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each target, in turns (default 3)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
+    end_on_signals()
+    cores = Cores.shared_out()
     try:
-        rig.require()
-        results = run(connections=options.connections, seconds=options.seconds, rounds=options.rounds)
+        require("wrk", "nginx", "taskset", "setpriv")
+        results = run(cores, connections=options.connections, seconds=options.seconds, rounds=options.rounds)
     except OperatorError as error:
         print(error, file=sys.stderr)
         return 2
     print(json.dumps([asdict(result) for result in results], indent=2) if options.json else table(results))
-    if Cores.here().measured == Cores.here().other:
+    if cores.measured == cores.other:
         print("one core only: the load generator competed with what it measured", file=sys.stderr)
     return 1 if any(result.failed for result in results) else 0
 

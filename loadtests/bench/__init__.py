@@ -1,0 +1,1 @@
+"""`make bench`: what the gateway costs, beside other gateways, in one go on one machine."""
