@@ -74,9 +74,16 @@ def apply(core: Core, said: Feedback, credential: bytes | None) -> tuple[Recent,
     Raises:
         UnknownRequestError: nothing of late has that id.
     """
-    entry = _find(core, said, credential)
+    entry = find(core, said, credential)
+    if entry is None:
+        raise UnknownRequestError(unknown(said))
+    return entry, learn(core, entry, said)
+
+
+def learn(core: Core, entry: Recent, said: Feedback) -> bytes | None:
+    """Learn from a word about a request: the frame to record, None where it was said before."""
     if entry.feedback_key == said.key:
-        return entry, None
+        return None
     entry.feedback_key = said.key
     now = core.now()
     if said.score is not None:
@@ -90,7 +97,22 @@ def apply(core: Core, said: Feedback, credential: bytes | None) -> tuple[Recent,
         "key": said.key,
     }
     core.metrics.feedback += 1
-    return entry, core.recorder.signal(Signal(entry.id, now, "feedback", entry.policy, entry.unit, data))
+    return core.recorder.signal(Signal(entry.id, now, "feedback", entry.policy, entry.unit, data))
+
+
+def find(core: Core, said: Feedback, credential: bytes | None) -> Recent | None:
+    """The request that a word is about, where this worker remembers it."""
+    if said.request_id is not None:
+        return core.recent.get(said.request_id)
+    assert said.session is not None
+    who = identify({}, key=core.key, session=said.session.encode(), credential=credential)
+    candidates = (core.recent.latest(policy, who.unit) for policy in core.epoch.policies)
+    return max((found for found in candidates if found is not None), key=lambda found: found.at, default=None)
+
+
+def unknown(said: Feedback) -> str:
+    """What to tell whoever speaks of a request that nobody knows."""
+    return f"no request is known as '{said.request_id or said.session}'"
 
 
 def _revise(core: Core, entry: Recent, explicit: float) -> None:
@@ -100,19 +122,6 @@ def _revise(core: Core, entry: Recent, explicit: float) -> None:
     revised = rescore(view, entry.essence, explicit)
     core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised)
     entry.reward = revised
-
-
-def _find(core: Core, said: Feedback, credential: bytes | None) -> Recent:
-    entry: Recent | None = None
-    if said.request_id is not None:
-        entry = core.recent.get(said.request_id)
-    elif said.session is not None:
-        who = identify({}, key=core.key, session=said.session.encode(), credential=credential)
-        candidates = (core.recent.latest(policy, who.unit) for policy in core.epoch.policies)
-        entry = max((found for found in candidates if found is not None), key=lambda found: found.at, default=None)
-    if entry is None:
-        raise UnknownRequestError(f"no request of late is known as '{said.request_id or said.session}'")
-    return entry
 
 
 def _text(body: dict[str, Any], name: str, limit: int = 512) -> str | None:

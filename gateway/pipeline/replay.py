@@ -4,23 +4,39 @@ The recordings hold exactly what the live path fed into memory, in the same orde
 same state. Rewards that the registry's row of this writer already counts are left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from gateway.pipeline.core import Core
-from gateway.pipeline.epoch import Entrance, PolicyView
+from gateway.pipeline.epoch import Entrance, Epoch, PolicyView
 from gateway.pipeline.feedback import BAD_BELOW
-from gateway.pipeline.recent import Recent
+from gateway.pipeline.live import LiveEvidence
+from gateway.pipeline.mirror import Mirror
+from gateway.pipeline.posteriors import Posteriors
+from gateway.pipeline.recent import Recent, RecentRequests
 from gateway.pipeline.settle import Essence, rescore
 from gateway.recording import read_frames, since
-from policies.pins import Pin
+from policies.pins import Pin, Pins
+
+
+class Memory(Protocol):
+    """What a replay fills: a worker's core, or what stands in for one."""
+
+    epoch: Epoch
+    evidence: LiveEvidence
+    posteriors: Posteriors
+    recent: RecentRequests
+    mirror: Mirror
+
+    @property
+    def pins_of(self) -> Callable[[PolicyView], Pins | None]:
+        """The policy's pins; None where each request is a unit of its own."""
 
 
 class Replay:
     """One pass over a spool. `counted_until`: rewards settled up to then are in the posteriors already."""
 
-    def __init__(self, core: Core, *, now: float, idle_s: float, counted_until: float) -> None:
+    def __init__(self, core: Memory, *, now: float, idle_s: float, counted_until: float) -> None:
         self._core = core
         self._views: Mapping[str, PolicyView] = core.epoch.policies
         self._counted_until = counted_until
@@ -46,18 +62,8 @@ class Replay:
         pins = self._core.pins_of(view)
         if pins is not None and at >= self._idle_from and frame["why"] != "fell_open":
             pins.put(unit, Pin(frame["arm"], frame["experiment"], frame["role"], at), at)
-        entrances = _entrances(frame, view)
-        entry = Recent(
-            frame["id"],
-            at,
-            policy=view.name,
-            unit=unit,
-            turn=frame["turn"],
-            arm=frame["arm"],
-            entrances=entrances,
-            fresh=frame["why"] in {"draw", "only"},
-            said=0,
-        )
+        entry = _recent(frame, view)
+        entrances = entry.entrances
         before = self._core.recent.add(entry)
         if before is not None and not entrances and before.arm == entry.arm:
             entry.entrances = before.entrances
@@ -94,6 +100,38 @@ class Replay:
             if frame["at"] > self._counted_until:
                 self._core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised)
             entry.reward = revised
+
+
+def restored(record: dict[str, Any], view: PolicyView | None) -> Recent:
+    """A request as a worker would remember it, from all that is recorded of it (as `gateway.recording.find` gives it).
+
+    `view` None: its policy is no more.
+    """
+    entry = _recent(record["assignment"], view)
+    outcome = record["outcome"]
+    if outcome is not None:
+        entry.essence, entry.reward = _essence(outcome), outcome["reward"]
+    for signal in record["signals"]:
+        if signal["kind"] == "feedback":
+            entry.feedback_key = signal["data"].get("key", "")
+            said = signal["data"].get("score")
+            if said is not None and view is not None and entry.essence is not None:
+                entry.reward = rescore(view, entry.essence, said)
+    return entry
+
+
+def _recent(frame: dict[str, Any], view: PolicyView | None) -> Recent:
+    return Recent(
+        frame["id"],
+        frame["at"],
+        policy=frame["policy"],
+        unit=frame["unit"],
+        turn=frame["turn"],
+        arm=frame["arm"],
+        entrances=_entrances(frame, view) if view is not None else (),
+        fresh=frame["why"] in {"draw", "only"},
+        said=0,
+    )
 
 
 def _entrances(frame: dict[str, Any], view: PolicyView) -> tuple[Entrance, ...]:

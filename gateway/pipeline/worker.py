@@ -3,20 +3,22 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from pathlib import Path
 
 from config.settings import Settings
-from gateway.pipeline.app import DataPlane
 from gateway.pipeline.build import Builder
 from gateway.pipeline.clock import Clock
 from gateway.pipeline.core import Core
+from gateway.pipeline.desk import Desk
 from gateway.pipeline.epoch import Epoch
 from gateway.pipeline.fallopen import FallOpen
+from gateway.pipeline.front import Front
 from gateway.pipeline.guard import Guard
 from gateway.pipeline.memories import Memories
 from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.mirror import Mirror
+from gateway.pipeline.peers import Peers
 from gateway.pipeline.recorder import Recorder
 from gateway.pipeline.replay import Replay
 from gateway.pipeline.routes import Route, Routes, refuse_self
@@ -48,8 +50,12 @@ class Worker:
         writer: str = "w0",
         clock: Clock | None = None,
         table: Table | None = None,
+        heir_beside: Collection[str] | None = ("w0",),
     ) -> None:
-        """Open the spool. Needs a running loop. `table` holds the pins of several workers; None: this one is alone.
+        """Open the spool. Needs a running loop.
+
+        `table` holds the pins of several workers; None: this one is alone. It takes over what writers have left behind
+        that are not in `heir_beside`; None: another one does.
 
         Raises:
             OperatorError: the spool can't be written, or the settings can't be compiled.
@@ -58,6 +64,7 @@ class Worker:
         self._registry = registry
         self._key = key
         self._table = table
+        self._heir_beside = heir_beside
         self.settings = settings
         self.grace_s = settings.gateway.limits.drain_s  # for running answers, once it drains
         self.reload_error = ""
@@ -86,7 +93,9 @@ class Worker:
         self._builder = Builder(metrics, key, Memories())
         self._changed: int | None = None
         self._reading = asyncio.Lock()  # an older reading of the registry must not replace a newer one
-        self.app = DataPlane(self.core)
+        self.desk = Desk(self.core, home / "spool", recording.retain_s)
+        self.app = Front(self.core, self.desk)
+        self.peers = Peers(self.core, registry)
         self.guard = Guard(self.core, registry, self.verdicts, self.rebuild)
         self.core.on_alarm = self._alarm
         self._alarmed = False
@@ -106,14 +115,12 @@ class Worker:
         if self._table is None:
             await publish_configured(self._registry, self.settings, self.core.now())
         self.snapshot = await read(self._registry, self.settings.policies)
-        counted_until = self.core.posteriors.take(await self._registry.totals("posterior"), own=True)
+        counted_until = await self.peers.begin()
         self.rebuild()
-        replay = Replay(
-            self.core,
-            now=self.core.now(),
-            idle_s=self.settings.gateway.idle_unit_s,
-            counted_until=counted_until,
-        )
+        idle_s = self.settings.gateway.idle_unit_s
+        if self._heir_beside is not None:
+            await self.peers.inherit(self.spool.directory.parent, self._heir_beside, idle_s=idle_s)
+        replay = Replay(self.core, now=self.core.now(), idle_s=idle_s, counted_until=counted_until)
         await asyncio.to_thread(replay.run, self.spool.directory)
         self.spool.tend()
         self.guard.tick()
@@ -131,8 +138,9 @@ class Worker:
             self._syncing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._syncing
+        await self.desk.close()
         await self.guard.close()
-        await self._tell(self._exchange())
+        await self._tell(self.peers.tell())
         await self.spool.close()
         await self._tell(self.spool.anchor(self._registry, at_once=True))
         self.routes.close()
@@ -217,6 +225,7 @@ class Worker:
         redactor = Redactor(recording.redact, self._key)
         self.core.recorder.configure(bodies=recording.bodies, body_sample=recording.body_sample, redactor=redactor)
         self.spool.configure(recording)
+        self.desk.retain_s = recording.retain_s
         self.core.mirror.concurrency = settings.gateway.mirror_concurrency
         self.grace_s = settings.gateway.limits.drain_s
         self.core.metrics.reloads += 1
@@ -238,7 +247,7 @@ class Worker:
     async def sync(self) -> None:
         """Exchange totals, read what has changed, swap in the next epoch, and anchor the recordings."""
         async with self._reading:
-            await self._exchange()
+            await self.peers.tell()
             await self._read_changes()
             self.rebuild()
         await self.spool.anchor(self._registry)
@@ -249,19 +258,7 @@ class Worker:
             self.snapshot = await read(self._registry, self.settings.policies)
             self._changed = changed
             self._forget_ended()
-        rows = await self._registry.totals("posterior")
-        self.core.posteriors.take(rows)
-        if any(row.writer != self.core.writer for row in rows):
-            for experiment in list(self.core.evidence.running):
-                peers = await self._registry.totals("evidence", experiment)
-                self.core.evidence.take_peers(experiment, peers, self.core.now())
-
-    async def _exchange(self) -> None:
-        now = self.core.now()
-        rows = [*self.core.evidence.rows(now), *self.core.posteriors.rows(now)]
-        if rows:
-            await self._registry.put_totals(rows)
-        self.core.evidence.exchanged()
+        await self.peers.hear()
 
     def _forget_ended(self) -> None:
         rows = self.snapshot.policies.values()

@@ -1,7 +1,9 @@
 """One worker as a process: told by its parent where to stand, it serves until it is told to end.
 
 What the parent asks (see `channel`): `start` with the worker's place and the configuration's text, answered once it
-serves; `prepare` and `commit` for a change of the configuration; `numbers` and `status` for the admin listener.
+serves; `prepare` and `commit` for a change of the configuration; `numbers` and `status` for the admin listener;
+`remembers` and `feedback` for words about its answers that reached another worker. It asks the parent when it is
+`ready`, and for `feedback` about answers that it does not know.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from gateway.admin.status import status
 from gateway.pipeline.worker import Worker
 from gateway.workers.channel import Channel
 from gateway.workers.pins import Table
+from gateway.workers.portion import portion
 from gateway.workers.runtime import quieten_collector, set_up_log
 from gateway.workers.serving import Place, serving
 from policies.errors import OperatorError
@@ -51,6 +55,7 @@ class Child:
         self._channel: Channel
         self._prepared: tuple[str, Settings] | None = None
         self._name = "settings"
+        self._count = 1
         self._failed = False
         self._answers: dict[str, Callable[..., Awaitable[Any]]] = {
             "start": self._start,
@@ -58,6 +63,8 @@ class Child:
             "commit": self._commit,
             "numbers": self._numbers,
             "status": self._status,
+            "remembers": self._remembers,
+            "feedback": self._feedback,
         }
 
     async def run(self, end: socket.socket) -> int:
@@ -90,12 +97,25 @@ class Child:
         return await self._answers[verb](**arguments)
 
     async def _start(
-        self, *, writer: str, host: str, port: int, home: str, text: str, name: str, table: int, buckets: int
+        self,
+        *,
+        writers: list[str],
+        index: int,
+        host: str,
+        port: int,
+        home: str,
+        text: str,
+        name: str,
+        table: int,
+        buckets: int,
     ) -> dict[str, Any]:
-        self._name = name
-        place = Place(host, port, writer, Table(table, buckets), self._may_listen)
+        self._name, self._count = name, len(writers)
+        place = Place(
+            *(host, port, writers[index], Table(table, buckets), self._may_listen),
+            heir_beside=writers if index == 0 else None,
+        )
         try:
-            settings = loads(text, os.environ, name)
+            settings = self._portion(text)
             await self._stack.enter_async_context(serving(settings, Path(home), place))
         except OperatorError:
             self._failed = True
@@ -107,12 +127,16 @@ class Child:
     async def _may_listen(self, worker: Worker) -> None:
         """The parent may have news first: a configuration that came into force during the start."""
         self._worker = worker
+        worker.desk.others = self._ask_others
         await self._channel.ask("ready", timeout_s=None)
 
     async def _prepare(self, *, text: str) -> None:
-        settings = loads(text, os.environ, self._name)
+        settings = self._portion(text)
         await self._worker.check(settings)
         self._prepared = text, settings
+
+    def _portion(self, text: str) -> Settings:
+        return portion(loads(text, os.environ, self._name), self._count)
 
     async def _commit(self, *, text: str) -> None:
         if self._prepared is None or self._prepared[0] != text:
@@ -125,3 +149,13 @@ class Child:
 
     async def _status(self) -> Any:
         return status(self._worker)
+
+    async def _ask_others(self, raw: str) -> dict[str, Any] | None:
+        heard: dict[str, Any] | None = await self._channel.ask("feedback", raw=raw)
+        return heard
+
+    async def _remembers(self, *, raw: str) -> float | None:
+        return self._worker.desk.remembers(raw)
+
+    async def _feedback(self, *, raw: str) -> dict[str, Any]:
+        return asdict(await self._worker.desk.take(raw))

@@ -110,7 +110,8 @@ class Parent:
     async def _begin(self, member: Member) -> None:
         member.text = self._text
         await member.told_to_start(
-            writer=member.name,
+            writers=[each.name for each in self.members],
+            index=self.members.index(member),
             host=self._host,
             port=self._port,
             home=str(self._home),
@@ -121,7 +122,7 @@ class Parent:
         )
 
     async def _asked(self, member: Member, verb: str, arguments: dict[str, Any]) -> Any:
-        answers: dict[str, Callable[..., Awaitable[Any]]] = {"ready": self._ready}
+        answers: dict[str, Callable[..., Awaitable[Any]]] = {"ready": self._ready, "feedback": self._feedback}
         return await answers[verb](member, **arguments)
 
     async def _ready(self, member: Member) -> None:
@@ -131,6 +132,19 @@ class Parent:
             if member.text != self._text:
                 await member.ask("prepare", text=self._text, timeout_s=self.check_timeout_s)
                 await self._commit(member)
+
+    async def _feedback(self, _: Member, *, raw: str) -> dict[str, Any] | None:
+        """A word about an answer: to the worker that gave it last; None where none of them remembers."""
+        known = {name: at for name, at in (await self._of_each("remembers", raw=raw)).items() if at is not None}
+        if not known:
+            return None
+        latest = max(known, key=lambda name: known[name])
+        member = next(member for member in self.members if member.name == latest)
+        try:
+            heard: dict[str, Any] = await member.ask("feedback", raw=raw)
+        except ChannelError:
+            return None  # it has ended meanwhile; its recordings know
+        return heard
 
     def _failed(self, error: OperatorError) -> None:
         self.failure = error
@@ -258,8 +272,9 @@ class Parent:
         found: list[Facts] = (await self.status())["arms"]
         return found
 
-    async def _of_each(self, verb: str) -> dict[str, Any]:
+    async def _of_each(self, verb: str, **arguments: Any) -> dict[str, Any]:
         """What the workers answer, by name; those that don't are left out."""
         members = self._up
-        answers = await asyncio.gather(*(member.ask(verb, timeout_s=2.0) for member in members), return_exceptions=True)
+        asked = (member.ask(verb, timeout_s=2.0, **arguments) for member in members)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
         return {m.name: a for m, a in zip(members, answers, strict=True) if not isinstance(a, BaseException)}

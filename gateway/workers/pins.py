@@ -18,6 +18,7 @@ The memory has no name and no file: it lasts as long as the gateway, and a start
 import mmap
 import os
 import struct
+import sys
 import tempfile
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -35,6 +36,10 @@ _BUCKET_WORDS = WAYS * (1 + _RECORD_WORDS)  # the tags, side by side, then the r
 _RECORD = struct.Struct("@dQQQ")  # native: each word is copied at once
 _SEEN = struct.Struct("@d")
 _TAG = struct.Struct("@Q")
+_UNPACK, _PACK = _RECORD.unpack_from, _RECORD.pack_into
+_PACK_SEEN, _PACK_TAG = _SEEN.pack_into, _TAG.pack_into
+_ORDER = sys.byteorder
+_FREE = bytes(_WORD)
 _TAGS_BYTES = WAYS * _WORD
 _BUCKET_BYTES = _BUCKET_WORDS * _WORD
 BUCKETS = 1 << 15  # 262,144 pins in 10 MiB, of which the system gives only what is used
@@ -50,6 +55,11 @@ _ROLES: dict[int, Role] = {
     _digest("role:holdback"): "holdback",
 }
 _CODES: dict[str, int] = {role: code for code, role in _ROLES.items()}
+
+
+def _tag_of(at: int, bucket: int) -> int:
+    """Where the tag of a record stands."""
+    return bucket + (at - bucket - _TAGS_BYTES) // _RECORD_WORDS
 
 
 class Table:
@@ -92,6 +102,7 @@ class SharedPins(Pins):
         super().__init__(idle_s=idle_s)
         self._table = table
         self._memory = table.memory
+        self._search = table.memory.find
         self._mask = table.buckets - 1
         self._policy = policy
         self._salt = _digest(f"policy:{policy}")
@@ -109,40 +120,42 @@ class SharedPins(Pins):
 
         One whose arm is not known here has the arm "".
         """
-        tag = int(unit, 16) ^ self._salt or 1
+        tag = int(unit, 16) ^ self._salt
         bucket = (tag & self._mask) * _BUCKET_BYTES
-        at = self._find(tag, bucket)
+        at = self._find(tag.to_bytes(_WORD, _ORDER), bucket)
         if at < 0:
             return None
-        seen, arm, experiment, check = _RECORD.unpack_from(self._memory, at)
+        memory = self._memory
+        seen, arm, experiment, check = _UNPACK(memory, at)
         role = _ROLES.get(check ^ tag ^ arm ^ experiment)
         if role is None:
             return None  # being written
         if now - seen > self._idle_s:
-            _TAG.pack_into(self._memory, self._tag_of(at, bucket), 0)
+            _PACK_TAG(memory, _tag_of(at, bucket), 0)
             return None
         if now > seen:
-            _SEEN.pack_into(self._memory, at, now)
+            _PACK_SEEN(memory, at, now)
         names = self._names
         return Pin(names.get(arm, ""), names.get(experiment), role, now)
 
     def put(self, unit: str, pin: Pin, now: float) -> None:
         """Pin a unit, in place of what it had; the one of its bucket that has been silent longest makes room."""
         pin.seen = now
-        tag = int(unit, 16) ^ self._salt or 1
+        tag = int(unit, 16) ^ self._salt
         bucket = (tag & self._mask) * _BUCKET_BYTES
-        at = self._find(tag, bucket)
+        at = self._find(tag.to_bytes(_WORD, _ORDER), bucket)
         if at < 0:
             at = self._room(bucket)
         elif not self._yields(tag, at, now):
             return
-        digests = self._digests
+        digests, experiment = self._digests, 0
         arm = digests.get(pin.arm) or self._intern(pin.arm)
-        experiment = 0 if pin.experiment is None else digests.get(pin.experiment) or self._intern(pin.experiment)
-        place = self._tag_of(at, bucket)
-        _TAG.pack_into(self._memory, place, 0)
-        _RECORD.pack_into(self._memory, at, now, arm, experiment, tag ^ arm ^ experiment ^ _CODES[pin.role])
-        _TAG.pack_into(self._memory, place, tag)
+        if pin.experiment is not None:
+            experiment = digests.get(pin.experiment) or self._intern(pin.experiment)
+        memory, place = self._memory, _tag_of(at, bucket)
+        _PACK_TAG(memory, place, 0)
+        _PACK(memory, at, now, arm, experiment, tag ^ arm ^ experiment ^ _CODES[pin.role])
+        _PACK_TAG(memory, place, tag)
 
     def drop_arm(self, arm: str) -> int:
         """Unpin every unit of an arm, for all workers; how many there were."""
@@ -154,26 +167,23 @@ class SharedPins(Pins):
     def __len__(self) -> int:
         return int(np.count_nonzero(self._table.tags))
 
-    def _find(self, tag: int, bucket: int) -> int:
+    def _find(self, tag: bytes, bucket: int) -> int:
         """Where the record of a tag stands in its bucket; -1 where it has none."""
-        needle, end = _TAG.pack(tag), bucket + _TAGS_BYTES
-        at = self._memory.find(needle, bucket, end)
+        end = bucket + _TAGS_BYTES
+        at = self._search(tag, bucket, end)
         while at > 0 and at % _WORD:  # its bytes lie across two tags
-            at = self._memory.find(needle, at + 1, end)
+            at = self._search(tag, at + 1, end)
         return at if at < 0 else end + (at - bucket) * _RECORD_WORDS
-
-    def _tag_of(self, at: int, bucket: int) -> int:
-        return bucket + (at - bucket - _TAGS_BYTES) // _RECORD_WORDS
 
     def _yields(self, tag: int, at: int, now: float) -> bool:
         """Whether a pin may be replaced by a word of the time `now`."""
-        seen, arm, experiment, check = _RECORD.unpack_from(self._memory, at)
+        seen, arm, experiment, check = _UNPACK(self._memory, at)
         if check ^ tag ^ arm ^ experiment not in _ROLES:
             return True
         return bool(seen <= now and (arm in self._names or now - seen > self._idle_s))
 
     def _room(self, bucket: int) -> int:
-        free = self._find(0, bucket)
+        free = self._find(_FREE, bucket)
         if free >= 0:
             return free
         records = range(bucket + _TAGS_BYTES, bucket + _BUCKET_BYTES, _RECORD.size)

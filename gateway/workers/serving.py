@@ -1,7 +1,7 @@
 """One worker and its listener, from start to drain."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from policies.registry import open_registry
 class Place:
     """Where a worker stands. `table`: the pins that it shares with the others on its port; None: it is alone there.
 
-    Among others it waits for `may_listen` before it does.
+    Among others it waits for `may_listen` before it does. `heir_beside`: see `Worker`.
     """
 
     host: str
@@ -27,6 +27,7 @@ class Place:
     writer: str = "w0"
     table: Table | None = None
     may_listen: Callable[[Worker], Awaitable[None]] | None = None
+    heir_beside: Collection[str] | None = ("w0",)
 
 
 @contextlib.asynccontextmanager
@@ -42,7 +43,15 @@ async def serving(settings: Settings, home: Path, place: Place) -> AsyncIterator
     refuse_self(settings.upstreams, place.host, place.port)
     async with contextlib.AsyncExitStack() as stack:
         registry = await stack.enter_async_context(open_registry(home))
-        worker = Worker(settings, home, secret(home), registry, writer=place.writer, table=place.table)
+        worker = Worker(
+            settings,
+            home,
+            secret(home),
+            registry,
+            writer=place.writer,
+            table=place.table,
+            heir_beside=place.heir_beside,
+        )
         stack.push_async_callback(worker.close)
         if place.may_listen is not None:
             await worker.start()

@@ -1,9 +1,11 @@
 """`POST /v1/feedback`: addressing, validation, idempotence, and what it changes."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from gateway.pipeline import desk
 from tests.gateway.pipeline.conftest import Running
 
 
@@ -28,6 +30,45 @@ async def test_it_is_recorded_once_and_revises_the_reward(gateway: Running) -> N
     after = gateway.core.posteriors.of("assistant", arm)
     assert after.mean < before.mean
     assert after.weight == pytest.approx(before.weight), "the reward is revised, not counted again"
+
+
+async def test_what_is_remembered_no_more_is_looked_up(gateway: Running) -> None:
+    _, headers, _ = await gateway.ask()
+    request_id = headers["x-evogate-request-id"]
+    arm = gateway.core.epoch.policies["assistant"].production.hash
+    before = gateway.core.posteriors.of("assistant", arm)
+    await send(gateway, request_id=request_id, label="up")
+    gateway.core.recent._by_id.clear()  # as after 65,536 further requests
+    assert (await send(gateway, request_id=request_id, label="up"))[1]["counted"] is False, "said before, on record"
+    gateway.worker.desk._looked_up.clear()
+    status, body = await send(gateway, request_id=request_id, label="down")
+    assert (status, body["request_id"], body["counted"]) == (202, request_id, True)
+    assert (await send(gateway, request_id=request_id, label="down"))[1]["counted"] is False
+    after = gateway.core.posteriors.of("assistant", arm)
+    assert after.mean < before.mean
+    assert after.weight == pytest.approx(before.weight), "the reward is revised, not counted again"
+    gateway.worker.desk._looked_up.clear()
+    gateway.worker.desk.retain_s = 1e-9
+    assert (await send(gateway, request_id=request_id, label="up"))[0] == 404, "older than what is kept"
+    gateway.worker.desk.retain_s = None
+    nobody = gateway.core.new_id()
+    assert (await send(gateway, request_id=nobody, label="up"))[0] == 404
+
+
+async def test_searches_are_bounded(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "WAITING", 2)
+    go = asyncio.Event()
+
+    async def slow(_: str) -> None:
+        await go.wait()
+
+    monkeypatch.setattr(gateway.worker.desk, "_look_up", slow)
+    waiting = [asyncio.create_task(send(gateway, request_id=gateway.core.new_id(), score=1)) for _ in range(2)]
+    await gateway.until(lambda: len(gateway.worker.desk._searches) == 2)
+    status, body = await send(gateway, request_id=gateway.core.new_id(), score=1)
+    assert (status, body["error"]["code"]) == (503, "feedback_busy")
+    go.set()
+    assert [status for status, _ in await asyncio.gather(*waiting)] == [404, 404]
 
 
 async def test_a_session_means_its_latest_request(gateway: Running) -> None:

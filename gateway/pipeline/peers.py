@@ -1,0 +1,52 @@
+"""What a worker tells the others, and hears from them, about once a second: totals in the registry."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from gateway.pipeline.core import Core
+from gateway.pipeline.estate import Estate
+from gateway.recording import writers
+from policies.registry.port import Registry
+
+
+class Peers:
+    """One worker's exchange of evidence and posteriors.
+
+    `estates`: what writers that no longer run have left behind; told in their names until it is settled.
+    """
+
+    def __init__(self, core: Core, registry: Registry) -> None:
+        self.estates: list[Estate] = []
+        self._core = core
+        self._registry = registry
+
+    async def begin(self) -> float:
+        """Take over every writer's posteriors, this one's included; when those were written, Unix seconds."""
+        return self._core.posteriors.take(await self._registry.totals("posterior"), own=True)
+
+    async def inherit(self, root: Path, running: Collection[str], *, idle_s: float) -> None:
+        """Take over what the writers under `root` have left behind that are not among the `running`."""
+        for writer in writers(root):
+            if writer not in running:
+                estate = Estate(self._core, writer)
+                await estate.read(root / writer, await self._registry.totals("posterior"), idle_s=idle_s)
+                self.estates.append(estate)
+
+    async def tell(self) -> None:
+        """Write what this worker has seen."""
+        core, now = self._core, self._core.now()
+        rows = [*core.evidence.rows(now), *core.posteriors.rows(now)]
+        rows += [row for estate in self.estates for row in estate.rows(now)]
+        if rows:
+            await self._registry.put_totals(rows)
+        core.evidence.exchanged()
+        self.estates = [estate for estate in self.estates if not estate.settled]
+
+    async def hear(self) -> None:
+        """Read what all have seen."""
+        core = self._core
+        rows = await self._registry.totals("posterior")
+        core.posteriors.take(rows)
+        if any(row.writer != core.writer for row in rows):
+            for experiment in list(core.evidence.running):
+                core.evidence.take_peers(experiment, await self._registry.totals("evidence", experiment), core.now())

@@ -1,0 +1,34 @@
+"""What one of several workers may use of what the whole gateway may."""
+
+from math import ceil
+from typing import Any
+
+from config.settings import Policy, Settings, Upstream
+
+
+def portion(settings: Settings, count: int) -> Settings:
+    """Limits on providers, clients and money divided by the number of workers; each keeps at least one of a kind."""
+    gateway = settings.gateway
+    limits = gateway.limits.model_copy(update={"connections": ceil(gateway.limits.connections / count)})
+    shared = gateway.model_copy(
+        update={"limits": limits, "mirror_concurrency": ceil(gateway.mirror_concurrency / count)}
+    )
+    upstreams = {name: _upstream(upstream, count) for name, upstream in settings.upstreams.items()}
+    policies = {name: _policy(policy, count) for name, policy in settings.policies.items()}
+    return settings.model_copy(update={"gateway": shared, "upstreams": upstreams, "policies": policies})
+
+
+def _upstream(upstream: Upstream, count: int) -> Upstream:
+    update: dict[str, Any] = {
+        "max_connections": ceil(upstream.max_connections / count),
+        "queue": ceil(upstream.queue / count),
+    }
+    if upstream.max_concurrency is not None:
+        update["max_concurrency"] = ceil(upstream.max_concurrency / count)
+    return upstream.model_copy(update=update)
+
+
+def _policy(policy: Policy, count: int) -> Policy:
+    shadow = policy.shadow
+    update = {"usd_per_day": shadow.usd_per_day / count, "concurrency": ceil(shadow.concurrency / count)}
+    return policy.model_copy(update={"shadow": shadow.model_copy(update=update)})
