@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from policies.assignment import Shares
 
 _GRID = 512
-_REACH = 12.0  # standard deviations each way; a Beta(1, n) has e^-13 beyond
+_TWO_SIDED = 8.0  # from here on a posterior is bell-shaped: half the reach takes half the points
+_REACH = 7.5  # standard deviations each way; a Beta(8, n) has less than 1e-6 beyond
+_SKEWED_REACH = 12.0  # a Beta(1, n) has e^-13 beyond
 _UNBOUNDED: Mapping[str, float] = {}
+_NEGLIGIBLE = 1e-6  # of an arm's probability, left out at its lower end
 _QUANTUM = 2.0**-40  # propensities are multiples of this, so that their sum is 1 without rounding
 
 
@@ -57,29 +60,42 @@ class Posterior:
 
 
 def probability_best(posteriors: Sequence[Posterior]) -> NDArray[np.float64]:
-    """For each arm the probability that its mean is the largest; shape (arms,), sums to 1, error below 5e-5.
+    """For each arm the probability that its mean is the largest; shape (arms,), sums to 1.
 
     Each arm brings the grid that resolves its own density, however unequal the arms' certainty; on the union of
-    these grids every distribution function is linear between two points.
+    these grids every distribution function is linear between two points. Below the highest of the lower ends hardly
+    any arm is the best. The error is below 5e-5, and below 1e-3 where an arm has hardly a reward of one kind.
     """
     if len(posteriors) == 1:
         return np.ones(1)
     grids = [_grid(posterior) for posterior in posteriors]
-    union = np.unique(np.concatenate([edges for edges, _ in grids]))
+    lowest = max(edges[np.searchsorted(cumulative, _NEGLIGIBLE)] for edges, cumulative in grids)
+    union = np.sort(np.concatenate([edges[edges >= lowest] for edges, _ in grids]))
     below = np.array([np.interp(union, edges, cumulative) for edges, cumulative in grids])
-    middles = (below[:, 1:] + below[:, :-1]) / 2.0
     masses = np.diff(below, axis=1)
-    arms = range(len(grids))
-    best = np.array([(masses[arm] * np.delete(middles, arm, axis=0).prod(axis=0)).sum() for arm in arms])
-    total: np.float64 = best.sum()
-    return best / total
+    others = _products_of_others((below[:, 1:] + below[:, :-1]) / 2.0)
+    best: NDArray[np.float64] = np.einsum("ij,ij->i", masses, others)
+    return np.asarray(best / best.sum())
+
+
+def _products_of_others(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each row the product of all others, without a division."""
+    found = np.ones_like(rows)
+    for row in range(1, len(rows)):
+        np.multiply(found[row - 1], rows[row - 1], out=found[row])
+    above = np.ones(rows.shape[1])
+    for row in range(len(rows) - 2, -1, -1):
+        above *= rows[row + 1]
+        found[row] *= above
+    return found
 
 
 def _grid(posterior: Posterior) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cell edges and the distribution function at them."""
     alpha, beta = posterior.alpha, posterior.beta
-    reach = _REACH * np.sqrt(posterior.mean * (1.0 - posterior.mean) / (posterior.weight + 1.0))
-    edges = np.linspace(max(posterior.mean - reach, 0.0), min(posterior.mean + reach, 1.0), _GRID + 1)
+    cells, reach = (_GRID // 2, _REACH) if min(alpha, beta) >= _TWO_SIDED else (_GRID, _SKEWED_REACH)
+    reach *= np.sqrt(posterior.mean * (1.0 - posterior.mean) / (posterior.weight + 1.0))
+    edges = np.linspace(max(posterior.mean - reach, 0.0), min(posterior.mean + reach, 1.0), cells + 1)
     middles = (edges[1:] + edges[:-1]) / 2.0
     log_density = (alpha - 1.0) * np.log(middles) + (beta - 1.0) * np.log1p(-middles)
     cumulative = np.concatenate(([0.0], np.cumsum(np.exp(log_density - log_density.max()))))

@@ -1,12 +1,15 @@
 """Beta posteriors of every arm: this writer's own rewards, and the sum over all writers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from policies.bandit import Posterior
 from policies.registry.values import Totals
 
-Key = tuple[str, str]  # (policy, content hash)
+Key = tuple[str, str, str]  # (policy, content hash, intent)
 
+_POOLED = 10.0  # rewards that an arm's overall mean counts as, where one intent of it is looked at
+_INTENTS = 64  # of an arm that are kept apart; further ones count for the overall posterior alone
 _BASELINE_FROM = 20.0  # rewards
 _BASELINE_MEMORY = 500.0  # rewards over which the common baseline forgets
 
@@ -24,36 +27,51 @@ class Posteriors:
         self._others: dict[Key, list[float]] = {}  # the other writers' sum
         self._exchanged: dict[Key, list[float]] = {}  # every writer's, as the registry had them
         self._baseline: dict[str, tuple[float, float]] = {}  # policy -> (mean, weight)
+        self._intents: dict[tuple[str, str], set[str]] = {}  # (policy, arm) -> those that this writer keeps apart
 
-    def add(self, policy: str, arm: str, reward: float) -> None:
+    def add(self, policy: str, arm: str, reward: float, intent: str = "") -> None:
         """The reward (0..1) of a unit's first answer."""
         mean, weight = self._baseline.get(policy, (0.5, 0.0))
-        self._shift(policy, arm, _centred(reward, mean, weight), 1.0)
+        self._shift(policy, arm, intent, _centred(reward, mean, weight), 1.0)
         weight = min(weight + 1.0, _BASELINE_MEMORY)
         self._baseline[policy] = (mean + (reward - mean) / weight, weight)
 
-    def revise(self, policy: str, arm: str, old: float | None, new: float | None) -> None:
-        """Feedback has changed a reward that was added before."""
+    def revise(self, policy: str, arm: str, old: float | None, new: float | None, intent: str = "") -> None:
+        """Feedback has changed a reward that was added before, under the same intent."""
         mean, weight = self._baseline.get(policy, (0.5, 0.0))
         if old is not None:
-            self._shift(policy, arm, _centred(old, mean, weight), -1.0)
+            self._shift(policy, arm, intent, _centred(old, mean, weight), -1.0)
         if new is not None:
-            self._shift(policy, arm, _centred(new, mean, weight), 1.0)
+            self._shift(policy, arm, intent, _centred(new, mean, weight), 1.0)
 
-    def of(self, policy: str, arm: str) -> Posterior:
-        """The posterior over all writers, with everything that this one knows."""
-        key = (policy, arm)
+    def of(self, policy: str, arm: str, intent: str = "") -> Posterior:
+        """The posterior over all writers, with everything that this one knows; of an intent, pooled with the overall.
+
+        What is known of one intent is little at first: beside its own rewards the arm's overall mean counts as a few.
+        The intent "" is the overall posterior itself.
+        """
+        return _pooled(intent, lambda i: self._known((policy, arm, i)))
+
+    def exchanged(self, policy: str, arm: str, intent: str = "") -> Posterior:
+        """The same as the registry had it: equal in every worker that has read the same rows."""
+        return _pooled(intent, lambda i: _posterior(self._exchanged.get((policy, arm, i), _PRIOR)))
+
+    def intents(self, policy: str, arm: str) -> list[str]:
+        """Those with rewards of their own on that arm, as the registry had them."""
+        return sorted(i for p, a, i in self._exchanged if i and (p, a) == (policy, arm))
+
+    def _known(self, key: Key) -> Posterior:
         return _posterior(self._own.get(key, _PRIOR), self._others.get(key, _PRIOR))
 
-    def exchanged(self, policy: str, arm: str) -> Posterior:
-        """The posterior as the registry had it: the same in every worker that has read the same rows."""
-        return _posterior(self._exchanged.get((policy, arm), _PRIOR))
-
     def rows(self, now: float) -> Iterator[Totals]:
-        """This writer's rows for the registry. The subject is `policy/content hash`; one intent, named ""."""
-        for (policy, arm), own in self._own.items():
+        """This writer's rows for the registry. The subject is `policy/content hash`; the key "" is the overall sum."""
+        for (policy, arm, intent), own in self._own.items():
+            if intent:
+                continue
             mean, weight = self._baseline.get(policy, (0.5, 0.0))
-            data = {"": list(own), "baseline": [mean, weight]}
+            data: dict[str, Any] = {"": list(own), "baseline": [mean, weight]}
+            if kept := self._intents.get((policy, arm)):
+                data["intents"] = {each: list(self._own[policy, arm, each]) for each in sorted(kept)}
             yield Totals("posterior", f"{policy}/{arm}", self._writer, 0, data, now, now)
 
     def take(self, rows: Iterable[Totals], *, own: bool = False) -> float:
@@ -62,21 +80,33 @@ class Posteriors:
         written = 0.0
         for row in sorted(rows, key=lambda row: row.writer):  # sums of floats depend on their order
             policy, _, arm = row.subject.partition("/")
-            key, counts = (policy, arm), row.data.get("", _PRIOR)
-            _add(self._exchanged, key, counts)
-            if row.writer != self._writer:
-                _add(self._others, key, counts)
-            elif own:
-                self._own[key] = list(counts)
+            intents = row.data.get("intents", {})
+            for intent, counts in {"": row.data.get("", _PRIOR), **intents}.items():
+                key = (policy, arm, intent)
+                _add(self._exchanged, key, counts)
+                if row.writer != self._writer:
+                    _add(self._others, key, counts)
+                elif own:
+                    self._own[key] = list(counts)
+            if own and row.writer == self._writer:
+                self._intents[policy, arm] = set(intents)
                 mean, weight = row.data.get("baseline", (0.5, 0.0))
                 self._baseline[policy] = (mean, weight)
                 written = max(written, row.updated_at)
         return written
 
-    def _shift(self, policy: str, arm: str, success: float, sign: float) -> None:
-        own = self._own.get((policy, arm))
+    def _shift(self, policy: str, arm: str, intent: str, success: float, sign: float) -> None:
+        self._move((policy, arm, ""), success, sign)
+        if intent:
+            kept = self._intents.setdefault((policy, arm), set())
+            if intent in kept or len(kept) < _INTENTS:
+                kept.add(intent)
+                self._move((policy, arm, intent), success, sign)
+
+    def _move(self, key: Key, success: float, sign: float) -> None:
+        own = self._own.get(key)
         if own is None:
-            own = self._own[policy, arm] = [1.0, 1.0]
+            own = self._own[key] = [1.0, 1.0]
         own[0] += sign * success
         own[1] += sign * (1.0 - success)
 
@@ -91,6 +121,11 @@ def _add(sums: dict[Key, list[float]], key: Key, counts: Sequence[float]) -> Non
     total = sums.setdefault(key, [1.0, 1.0])
     total[0] += counts[0] - 1.0
     total[1] += counts[1] - 1.0
+
+
+def _pooled(intent: str, known: Callable[[str], Posterior]) -> Posterior:
+    overall = known("")
+    return known(intent).shrunk(overall.mean, min(_POOLED, overall.weight)) if intent else overall
 
 
 def _posterior(*parts: Sequence[float]) -> Posterior:
