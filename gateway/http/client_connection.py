@@ -39,6 +39,7 @@ class ClientConnection(asyncio.Protocol):
         self._server = server
         self._app = server.app
         self._limits = server.limits
+        self._keepalive_s = server.limits.keepalive_s
         self._loop = loop
         self._deadlines = deadlines_of(loop)
         self._transport: asyncio.Transport
@@ -75,7 +76,9 @@ class ClientConnection(asyncio.Protocol):
         self._waiting.extend(parser.feed(data))
         self._pump()
         if self._reply is not None:
-            self._read_on(len(self._waiting) < PIPELINED and len(parser.rest) < EARLY_BYTES)
+            wanted = len(self._waiting) < PIPELINED and len(parser.rest) < EARLY_BYTES
+            if wanted is not self._reading:
+                self._read_on(wanted)
         elif parser.stage != "idle" and not self._closing:
             self._grant_time(before, len(data))
 
@@ -214,10 +217,12 @@ class ClientConnection(asyncio.Protocol):
 
     def _finished(self, reusable: bool) -> None:
         self._reply = None
-        if reusable:
-            self._pump()
-        else:
+        if not reusable:
             self.close()
+        elif self._waiting:
+            self._pump()
+        elif not self._pumping:
+            self._after_last()
 
     def _switch(self, far: Side) -> None:
         """Leave the connection to the two that speak another protocol over it now; the server still counts it."""
@@ -228,19 +233,22 @@ class ClientConnection(asyncio.Protocol):
         Tunnel(near, far, self._limits.tunnel_idle_s, self._deadlines)
 
     def _after_last(self) -> None:
-        """Nothing is being answered: say what is wrong, ask for the body, or wait for the next request."""
-        if self._parser.error is not None:
-            self._refuse(self._parser.error)
+        """Nothing is being answered: wait for the next request, say what is wrong, or ask for the body."""
+        parser = self._parser
+        if parser.error is not None:
+            self._refuse(parser.error)
             return
         if self._half_closed:
             self.close()
             return
-        self._read_on(True)
-        if self._parser.take_expectation():
+        if not self._reading:
+            self._read_on(True)
+        if parser.stage == "idle":
+            self.deadline = self._deadlines.after(self._keepalive_s)
+            return
+        if parser.take_expectation():
             self._transport.write(framing.CONTINUE)
-        if self._parser.stage == "idle":
-            self.deadline = self._deadlines.after(self._limits.keepalive_s)
-        elif self.deadline == NEVER:  # it began to arrive while another was answered
+        if self.deadline == NEVER:  # it began to arrive while another was answered
             self.deadline = self._deadlines.after(self._limits.header_timeout_s)
 
     def _grant_time(self, before: Stage, received: int) -> None:
