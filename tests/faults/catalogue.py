@@ -140,8 +140,8 @@ BENCH: tuple[Fault, ...] = (
     ),
     Fault("S10", "an event that is no JSON", (_GARBLED,), (_GARBLED_WHOLE,), _UNREADABLE, Rescue("spare")),
     Fault(
-        "S11", "every event but [DONE]",
-        (_WITHOUT_DONE,), (), {"stream": Told(200, "truncated", failure="cut_short")}, Rescue("either"),
+        "S11", "every event but [DONE], and an orderly end",
+        (_WITHOUT_DONE,), (), {"stream": Told()}, Rescue("primary", 1),
     ),
     Fault(
         "S12", "the prompt is too long for the model",

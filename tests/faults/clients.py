@@ -45,19 +45,23 @@ def _whole(status: int, raw: bytes, *, ours: bool) -> Got:
 
 
 def _streamed(status: int, raw: bytes) -> Got:
-    text, model, usage = "", "", None
+    """As clients read it: `[DONE]`, or the end after a finish reason, makes it whole."""
+    text, model, usage, finished = "", "", None, False
     events = [line.removeprefix(b"data: ") for line in raw.split(b"\n\n") if line]
     for data in events:
         if data == b"[DONE]":
             assert data is events[-1], "something follows the terminator"
-            return Got(status, whole=True, text=text, model=model, usage=usage)
+            break
         value = orjson.loads(data)
         if "error" in value:
             assert data is events[-1], "something follows the error"
             return Got(status, False, text, value["error"]["code"], ours=_is_ours(value["error"]), model=model)
         model, usage = value["model"], value.get("usage") or usage
-        text += "".join(choice["delta"].get("content") or "" for choice in value["choices"])
-    raise AssertionError("the stream ended without a terminator and without an error")
+        for choice in value["choices"]:
+            text += choice["delta"].get("content") or ""
+            finished = finished or choice["finish_reason"] is not None
+    assert finished, "the stream ended without an end and without an error"
+    return Got(status, whole=True, text=text, model=model, usage=usage)
 
 
 def _is_ours(error: dict[str, Any]) -> bool:
