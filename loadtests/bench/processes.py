@@ -68,17 +68,21 @@ def process(command: list[str], core: int, log: Path, env: Mapping[str, str] | N
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Ask it to end, then make it, its descendants included."""
+    """Ask it and its descendants to end, then make them."""
     members = family(child.pid)
-    child.terminate()
-    try:
-        child.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-    for member in members[1:]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(member, signal.SIGTERM)
+    _tell(members, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while any(map(lives, members)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    _tell(members, signal.SIGKILL)
+    child.wait()
+
+
+def _tell(members: list[int], number: signal.Signals) -> None:
+    for member in members:
+        if lives(member):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, number)
 
 
 def output_of(command: list[str], core: int, *, timeout_s: float) -> str:
@@ -97,8 +101,11 @@ def output_of(command: list[str], core: int, *, timeout_s: float) -> str:
 
 
 def lives(pid: int) -> bool:
-    """Whether a child that has not been waited for is still running."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    """Whether it is still running, rather than gone or waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def await_from(name: str, pid: int, log: Path, look: Callable[[], T | None]) -> T:

