@@ -1,22 +1,24 @@
-"""The endpoints: chat, embeddings, models, and the sandbox's own."""
+"""The endpoints: those that answer with text, embeddings, models, and the sandbox's own."""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from gateway.sandbox import sending, wire
+from gateway.sandbox import sending
+from gateway.sandbox.apis import CHAT, Api, apis
 from gateway.sandbox.embeddings import DIMENSIONS, embed, encode
 from gateway.sandbox.faults import MESSAGES, Fault, Schedule, alter
 from gateway.sandbox.limits import RateLimit
 from gateway.sandbox.models import ALL_MODELS, CREATED
 from gateway.sandbox.provider import Asked, Completion, Provider
-from gateway.sandbox.requests import RefusedError, check_chat, check_embeddings, envelope, parse_json, unknown_model
+from gateway.sandbox.requests import RefusedError, check_embeddings, parse_json, unknown_model
 from gateway.sandbox.usage import input_tokens
 
 _SLOW_S = 2.0
@@ -34,11 +36,12 @@ class Sandbox:
     served: Counter[str] = field(default_factory=Counter)  # requests by model
     faults: Counter[str] = field(default_factory=Counter)  # faults by kind
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    apis: tuple[Api, ...] = field(default_factory=apis)
 
     def routes(self) -> list[web.RouteDef]:
         """All endpoints; whatever is none of them gets OpenAI's 404."""
         return [
-            web.post("/v1/chat/completions", self.chat),
+            *(web.post(api.path, partial(self.text, api)) for api in self.apis),
             web.post("/v1/embeddings", self.embeddings),
             web.get("/v1/models", self.models),
             web.get("/v1/models/{id}", self.models),
@@ -47,26 +50,34 @@ class Sandbox:
             web.route("*", "/{tail:.*}", not_found),
         ]
 
-    async def chat(self, request: web.Request) -> web.StreamResponse:
-        """POST /v1/chat/completions."""
+    async def text(self, api: Api, request: web.Request) -> web.StreamResponse:
+        """POST to an endpoint that answers with text."""
         began = time.perf_counter()
         body = parse_json(await request.read())
-        check_chat(body)
-        asked = self.provider.understand(body)
+        asked = self.provider.understand(api.as_chat(body))
         fault = self._fault(request, asked)
         self.served[body["model"]] += 1
         if fault is not None:
             self.faults[fault.kind] += 1
-            if (early := await self._instead(fault)) is not None:
+            if (early := await self._instead(fault, api)) is not None:
                 return early
         if (status := self.provider.fails(asked)) is not None:
-            return error(status)
+            return error(status, api=api)
         completion = self.provider.complete(asked)
         if fault is not None:
             alter(completion, fault)
         headers = self._headers(completion.id, began)
-        send = self._stream if body.get("stream") else self._whole
-        return await send(request, body, completion, headers, fault)
+        if body.get("stream"):
+            events = api.events(body, completion, int(time.time()))
+            return await sending.stream(
+                request,
+                sending.broken_events(events, fault, api.stream_error) if fault is not None else events,
+                headers,
+                first_token_s=completion.first_token_s,
+                token_s=completion.token_s,
+                fault=fault,
+            )
+        return await _whole(api, api.whole(body, completion, int(time.time())), completion, headers, fault)
 
     def _fault(self, request: web.Request, asked: Asked) -> Fault | None:
         if (wanted := request.headers.get("x-sandbox-fault")) is not None:
@@ -75,7 +86,7 @@ class Sandbox:
             return None
         return self.schedule.choose(asked.body["model"], asyncio.get_running_loop().time(), asked.uniform("fault"))
 
-    async def _instead(self, fault: Fault) -> web.StreamResponse | None:
+    async def _instead(self, fault: Fault, api: Api) -> web.StreamResponse | None:
         """What is sent instead of an answer, after what is waited for; None where an answer follows."""
         if fault.kind == "timeout":
             await self.closing.wait()
@@ -86,31 +97,7 @@ class Sandbox:
             await asyncio.sleep(_SLOW_S if fault.argument is None else fault.argument)
         if fault.kind == "html":
             return web.Response(status=502, body=_HTML, content_type="text/html")
-        return error(fault.status, retry_after_s=fault.argument) if fault.status else None
-
-    async def _whole(
-        self, _request: web.Request, _body: Mapping[str, Any], completion: Completion, headers: Mapping[str, str],
-        fault: Fault | None,
-    ) -> web.StreamResponse:  # fmt: skip
-        pause_s = (fault.argument or _SLOW_S) if fault is not None and fault.kind == "slow_stream" else 0.0
-        if delay_s := completion.delay_s + pause_s:
-            await asyncio.sleep(delay_s)
-        return sending.whole(wire.body(completion, int(time.time())), headers, fault)
-
-    async def _stream(
-        self, request: web.Request, body: Mapping[str, Any], completion: Completion, headers: Mapping[str, str],
-        fault: Fault | None,
-    ) -> web.StreamResponse:  # fmt: skip
-        include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        events = list(wire.events(completion, int(time.time()), include_usage=include_usage))
-        return await sending.stream(
-            request,
-            sending.broken_events(events, fault) if fault else events,
-            headers,
-            first_token_s=completion.first_token_s,
-            token_s=completion.token_s,
-            fault=fault,
-        )
+        return error(fault.status, retry_after_s=fault.argument, api=api) if fault.status else None
 
     def _headers(self, name: str, began: float) -> dict[str, str]:
         return {
@@ -160,23 +147,34 @@ class Sandbox:
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Credentials and rate limits before a request, envelopes for everything refused."""
-        credential = request.headers.get("authorization", "")
+        credential = request.headers.get("authorization") or request.headers.get("x-api-key") or ""
+        api = next((api for api in self.apis if api.path == request.path), CHAT)
         if "invalid" in credential:
-            return error(401, code="invalid_api_key")
+            return error(401, code="invalid_api_key", api=api)
         headers: dict[str, str] = {}
         if self.limit is not None and request.method == "POST":
             wait_s, headers = self.limit.take(credential, asyncio.get_running_loop().time())
             if wait_s:
-                return error(429, retry_after_s=wait_s, headers=headers)
+                return error(429, retry_after_s=wait_s, headers=headers, api=api)
         try:
             response = await handler(request)
         except RefusedError as refused:
-            return web.Response(status=refused.status, body=refused.body, headers={**headers, **sending.JSON})
+            body = api.envelope(str(refused), status=refused.status, param=refused.param, code=refused.code)
+            return web.Response(status=refused.status, body=body, headers={**headers, **sending.JSON})
         except orjson.JSONDecodeError as problem:
-            return error(400, message=f"We could not parse the JSON body of your request: {problem}.")
+            return error(400, message=f"We could not parse the JSON body of your request: {problem}.", api=api)
         if not response.prepared:
             response.headers.update(headers)
         return response
+
+
+async def _whole(
+    api: Api, body: bytes, completion: Completion, headers: Mapping[str, str], fault: Fault | None
+) -> web.StreamResponse:
+    pause_s = (fault.argument or _SLOW_S) if fault is not None and fault.kind == "slow_stream" else 0.0
+    if delay_s := completion.delay_s + pause_s:
+        await asyncio.sleep(delay_s)
+    return sending.whole(body, headers, fault, api.envelope(sending.FAILED, status=500))
 
 
 async def not_found(request: web.Request) -> web.StreamResponse:
@@ -196,6 +194,7 @@ def error(
     code: str | None = None,
     retry_after_s: float | None = None,
     headers: Mapping[str, str] | None = None,
+    api: Api = CHAT,
 ) -> web.Response:
     """An error envelope; 429 and 503 say when to come back."""
     text = message or MESSAGES.get(status, f"Status {status} (sandbox fault).")
@@ -205,7 +204,7 @@ def error(
         seconds = 1.0 if retry_after_s is None else retry_after_s
         extra |= {"retry-after": f"{seconds:.3f}".rstrip("0").rstrip("."), "retry-after-ms": f"{seconds * 1000.0:.0f}"}
     return web.Response(
-        status=status, body=envelope(text, status=status, code=named), headers={**extra, **sending.JSON}
+        status=status, body=api.envelope(text, status=status, code=named), headers={**extra, **sending.JSON}
     )
 
 

@@ -22,11 +22,6 @@ class RefusedError(ClientError):
         self.param = param
         self.code = code
 
-    @property
-    def body(self) -> bytes:
-        """OpenAI's error envelope with all four keys."""
-        return envelope(str(self), status=self.status, param=self.param, code=self.code)
-
 
 _TYPES = {
     401: "authentication_error",

@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
+from gateway.sandbox.apis import Event
 from gateway.sandbox.faults import Fault
-from gateway.sandbox.requests import envelope
-from gateway.sandbox.wire import DONE, Event
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 _PACE_S = 0.004  # tokens are sent in groups that take about as long as timers are good for
 _PAUSE_S = 2.0
 _MALFORMED = b'data: {"id": "chatcmpl-1", "choices": [{"del\n\n'
-STREAM_ERROR = envelope("The server had an error while processing your request.", status=500)
+FAILED = "The server had an error while processing your request."
 
 
 class Broken(web.StreamResponse):
@@ -38,16 +37,16 @@ class Broken(web.StreamResponse):
         """Nothing is left to be said."""
 
 
-def whole(body: bytes, headers: Mapping[str, str], fault: Fault | None, status: int = 200) -> web.StreamResponse:
-    """An answer that is not streamed, in one write."""
+def whole(body: bytes, headers: Mapping[str, str], fault: Fault | None, failed: bytes) -> web.StreamResponse:
+    """An answer that is not streamed, in one write; `failed` is the error that can stand in its place."""
     kind = fault.kind if fault else ""
     if kind in ("cut", "wrong_length"):
         return Broken(_short(body, headers, fault))
     if kind == "malformed":
         body = body[: len(body) // 2]
     elif kind == "stream_error":
-        body = STREAM_ERROR
-    return web.Response(status=status, body=body, headers={**headers, **JSON})
+        body = failed
+    return web.Response(body=body, headers={**headers, **JSON})
 
 
 def _short(body: bytes, headers: Mapping[str, str], fault: Fault | None) -> bytes:
@@ -60,15 +59,15 @@ def _short(body: bytes, headers: Mapping[str, str], fault: Fault | None) -> byte
     return head.encode("latin-1") + sent
 
 
-def broken_events(events: list[Event], fault: Fault) -> list[Event]:
-    """The events of a stream that is to fail in the way of its content."""
+def broken_events(events: list[Event], fault: Fault, failed: bytes) -> list[Event]:
+    """The events of a stream that is to fail in the way of its content; `failed` is its error event."""
     middle = max(1, len(events) // 2)
     if fault.kind == "malformed":
         return [*events[:middle], Event(_MALFORMED, 0), *events[middle:]]
     if fault.kind == "stream_error":
-        return [*events[:middle], Event(b"data: " + STREAM_ERROR + b"\n\n", 0)]
+        return [*events[:middle], Event(failed, 0)]
     if fault.kind == "no_done":
-        return [event for event in events if event.data != DONE]
+        return events[:-1]
     if fault.kind == "cut":
         return events[:middle]
     return events

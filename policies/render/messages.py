@@ -3,7 +3,7 @@
 1. A user message that holds nothing but tool results is no turn of the user's.
 2. Tool results stay first in their message, as the endpoint demands.
 3. While a model thinks, the provider fixes temperature and top_p, and max_tokens holds its thoughts as well: then
-   these genes yield.
+   these genes yield. `max_tokens: 0` fills the prompt cache and is no limit.
 
 Source: Anthropic API reference, "Create a message"; "Building with extended thinking".
 """
@@ -93,8 +93,9 @@ def _with_reference(message: dict[str, Any], text: str) -> dict[str, Any]:
 
 def _yielding(request: dict[str, Any]) -> tuple[str, ...]:
     thinking = request.get("thinking")
-    thinks = type(thinking) is dict and thinking.get("type") != "disabled"
-    return ("temperature", "top_p", "max_tokens") if thinks else ()
+    if type(thinking) is dict and thinking.get("type") != "disabled":
+        return ("temperature", "top_p", "max_tokens")
+    return ("max_tokens",) if request.get("max_tokens") == 0 else ()
 
 
 MESSAGES = Vocabulary(

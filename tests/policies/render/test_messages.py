@@ -68,6 +68,7 @@ def test_everything_else_stays() -> None:
 def test_genes_that_a_thinking_model_does_not_take_yield() -> None:
     sent = {"messages": [ASK], "max_tokens": 9_000, "thinking": {"type": "enabled", "budget_tokens": 8_000}}
     assert rendered(MESSAGES, sent, temperature=0.5, top_p=0.5, max_tokens=512) == sent
+    assert rendered(MESSAGES, {"messages": [ASK], "max_tokens": 0}, max_tokens=512)["max_tokens"] == 0
     found = rendered(MESSAGES, {**sent, "thinking": {"type": "disabled"}}, temperature=0.5)
     assert found["temperature"] == 0.5
 

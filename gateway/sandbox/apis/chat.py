@@ -1,26 +1,50 @@
-"""Completions in OpenAI's shapes: one JSON body, or server-sent events."""
+"""Chat completions: what all other endpoints are turned into."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import orjson
 
+from gateway.sandbox.apis.api import Event
 from gateway.sandbox.draws import digest
 from gateway.sandbox.provider import Completion, Said
+from gateway.sandbox.requests import check_chat, envelope
 from gateway.sandbox.usage import pieces
 
 FINGERPRINT = "fp_sandbox"
 DONE = b"data: [DONE]\n\n"
 
 
-class Event(NamedTuple):
-    """One server-sent event, and how many output tokens it took to come to it."""
+class ChatApi:
+    """POST /v1/chat/completions."""
 
-    data: bytes
-    tokens: int
+    path = "/v1/chat/completions"
+    stream_error = b"data: " + envelope("The server had an error while processing your request.", status=500) + b"\n\n"
+    envelope = staticmethod(envelope)
+
+    def as_chat(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Api`."""
+        check_chat(body)
+        return body
+
+    def whole(self, body: Mapping[str, Any], completion: Completion, created: int) -> bytes:  # noqa: ARG002
+        """See `Api`."""
+        return _body(completion, created)
+
+    def events(self, body: Mapping[str, Any], completion: Completion, created: int) -> list[Event]:
+        """See `Api`. Where usage is asked for, the event before the last has no choices."""
+        return list(_events(completion, created, include_usage=wants_usage(body)))
 
 
-def body(completion: Completion, created: int) -> bytes:
+CHAT = ChatApi()
+
+
+def wants_usage(body: Mapping[str, Any]) -> bool:
+    """Whether a stream is to tell its usage."""
+    return bool((body.get("stream_options") or {}).get("include_usage"))
+
+
+def _body(completion: Completion, created: int) -> bytes:
     """The `chat.completion` object. `created` is in Unix seconds."""
     value: dict[str, Any] = {
         "id": completion.id,
@@ -45,7 +69,7 @@ def _choice(completion: Completion, index: int, said: Said) -> dict[str, Any]:
     if said.calls:
         message["tool_calls"] = [
             {
-                "id": _call_id(completion, index, place),
+                "id": call_id(completion, index, place),
                 "type": "function",
                 "function": {"name": c.name, "arguments": c.arguments},
             }
@@ -54,7 +78,7 @@ def _choice(completion: Completion, index: int, said: Said) -> dict[str, Any]:
     return {"index": index, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
 
 
-def events(completion: Completion, created: int, *, include_usage: bool) -> Iterator[Event]:
+def _events(completion: Completion, created: int, *, include_usage: bool) -> Iterator[Event]:
     """The `chat.completion.chunk` events, `[DONE]` last. With `include_usage` the one before it has no choices."""
     head = {
         "id": completion.id,
@@ -88,7 +112,7 @@ def _said_events(completion: Completion, index: int, said: Said, opening: bytes)
         yield event({"refusal": token}, 1)
     for place, call in enumerate(said.calls):
         function = {"name": call.name, "arguments": ""}
-        named = {"index": place, "id": _call_id(completion, index, place), "type": "function", "function": function}
+        named = {"index": place, "id": call_id(completion, index, place), "type": "function", "function": function}
         yield event({"tool_calls": [named]}, 1)
         for part in pieces(call.arguments):
             yield event({"tool_calls": [{"index": place, "function": {"arguments": part}}]}, 1)
@@ -96,5 +120,6 @@ def _said_events(completion: Completion, index: int, said: Said, opening: bytes)
     yield Event(start + b'{},"logprobs":null,"finish_reason":' + finish + b"}]}\n\n", 0)
 
 
-def _call_id(completion: Completion, index: int, place: int) -> str:
+def call_id(completion: Completion, index: int, place: int) -> str:
+    """The name of a tool call, the same at every endpoint."""
     return f"call_{digest(completion.id, index, place).hex()[:24]}"
