@@ -21,5 +21,9 @@ class ConflictError(OperatorError):
     """A pointer or state moved since it was read; read it again and retry."""
 
 
+class StaleError(ConflictError):
+    """What the caller says that it has seen is not what is there any more."""
+
+
 class NotFoundError(OperatorError):
     """A version, candidate or record of that name does not exist."""

@@ -7,8 +7,8 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from policies.errors import ClientError, NotFoundError
-from policies.registry.values import Version
+from policies.errors import ClientError, NotFoundError, StaleError
+from policies.registry.values import Pointer
 
 if TYPE_CHECKING:
     from evolver.daemon import Daemon
@@ -27,6 +27,12 @@ def reply(value: Any, *, status: int = 200) -> web.Response:
     """JSON of dataclasses, models and plain values."""
     body = orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
     return web.Response(body=body, status=status, content_type="application/json")
+
+
+def envelope(status: int, message: str, param: str | None = None) -> web.Response:
+    """An error, in the shape that OpenAI's clients know; `param` is the field or header at fault."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return reply({"error": {"message": message, "type": kind, "param": param, "code": None}}, status=status)
 
 
 def _plain(value: Any) -> Any:
@@ -68,7 +74,21 @@ def policy_of(request: web.Request, named: str | None = None) -> str:
     return wanted
 
 
-def version_json(version: Version) -> dict[str, Any]:
-    """A version with its label and its hash."""
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(_plain(version), default=_plain))
-    return {"version": version.label, "content_hash": version.genome.content_hash, **plain}
+def etag_of(pointer: Pointer) -> str:
+    """What stands for a policy's production at this moment."""
+    return f'"{pointer.policy}:{pointer.revision}"'
+
+
+def revision_wanted(request: web.Request, policy: str) -> int | None:
+    """The revision of production that `If-Match` names; None where any will do.
+
+    Raises:
+        StaleError: the header names something else than a revision of this policy's production.
+    """
+    given = request.headers.get("If-Match")
+    if given is None or given.strip() == "*":
+        return None
+    name, _, revision = given.strip().strip('"').rpartition(":")
+    if name != policy or not revision.isascii() or not revision.isdigit():
+        raise StaleError(f"If-Match: {given[:100]} is no ETag of production of policy '{policy}'; read it again")
+    return int(revision)

@@ -1,48 +1,95 @@
-"""The API's own description (OpenAPI 3.1), from the same models that check the bodies."""
+"""The API's own description (OpenAPI 3.1), from the routes and the models that check the bodies.
 
-from typing import Any
+What an operation answers stands in `ANSWERS`; a route without a row there is an error when this is imported.
+"""
 
 from pydantic import BaseModel
 
 from evolver.api import improvement, records, services
+from evolver.api.idempotency import HEADER
+from evolver.api.paging import DEFAULT, MOST
+from evolver.api.schemas import ANSWERS, ERROR, STRING, Schema
 
-_BODIES: dict[str, type[BaseModel]] = {
+BODIES: dict[str, type[BaseModel]] = {
     "/api/v1/improvement/trigger": improvement.TriggerBody,
     "/api/v1/versions/{version}/restore": records.RestoreBody,
     "/api/v1/cluster": services.ClusterBody,
     "/api/v1/generate-patches": services.PatchesBody,
     "/api/v1/rank": services.RankBody,
 }
-_BY_POLICY = {"name": "policy", "in": "query", "required": False, "schema": {"type": "string"}}
+_ERRORS = {
+    400: "something about the request is wrong: the message says what",
+    401: "a token is needed",
+    403: "the request comes from another origin",
+    404: "no policy, version or path of that name",
+    409: "it can't be done as things are, or the same request still runs",
+    412: "`If-Match` names a state that is not there any more",
+    413: "the body is too large",
+    422: "the idempotency key was used for another request",
+    500: "a fault here",
+}
 
 
-def _operation(path: str, summary: str) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "summary": summary,
-        "responses": {"2XX": {"description": "done"}, "4XX": {"description": "an error envelope"}},
-        "parameters": [_BY_POLICY],
-    }
+def _query(name: str, schema: Schema, what: str) -> Schema:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": what}
+
+
+def _header(name: str, what: str) -> Schema:
+    return {"name": name, "in": "header", "required": False, "schema": STRING, "description": what}
+
+
+def _parameters(method: str, path: str, answer: Schema) -> list[Schema]:
+    found = [_query("policy", STRING, "one policy only, or, where one is needed, instead of the first")]
     if "{version}" in path:
-        label = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
-        operation["parameters"] = [label, _BY_POLICY]
-    if path in _BODIES:
-        schema = _BODIES[path].model_json_schema()
+        found.append({"name": "version", "in": "path", "required": True, "schema": STRING})
+    if "next" in answer.get("properties", {}):
+        limit = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
+        found += [_query("limit", limit, "rows of a page"), _query("after", STRING, "the `next` of the page before")]
+    if method == "POST":
+        found.append(_header(HEADER, "sent again with the same content, the request gets the answer that it had"))
+    if path.endswith("/restore"):
+        found.append(_header("If-Match", "the ETag of production that the caller has seen"))
+    return found
+
+
+def _operation(method: str, path: str, summary: str) -> Schema:
+    status, answer = ANSWERS[method, path]
+    done: Schema = {"description": "done", "content": {"application/json": {"schema": answer}}}
+    if "versions" in path:
+        done["headers"] = {"ETag": {"schema": STRING, "description": "stands for the policy's production"}}
+    error = {"$ref": "#/components/schemas/Error"}
+    operation: Schema = {
+        "summary": summary,
+        "parameters": _parameters(method, path, answer),
+        "responses": {
+            str(status): done,
+            **{
+                str(code): {"description": what, "content": {"application/json": {"schema": error}}}
+                for code, what in _ERRORS.items()
+            },
+        },
+    }
+    if path in BODIES:
+        schema = BODIES[path].model_json_schema()
         operation["requestBody"] = {"required": False, "content": {"application/json": {"schema": schema}}}
     return operation
 
 
-def _paths() -> dict[str, Any]:
-    paths: dict[str, Any] = {}
+def _paths() -> Schema:
+    paths: Schema = {}
     for route in (*improvement.ROUTES, *records.ROUTES, *services.ROUTES):
         summary = (route.handler.__doc__ or "").partition("\n")[0]
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route.path, summary)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route.method, route.path, summary)
     return paths
 
 
-DESCRIPTION: dict[str, Any] = {
+DESCRIPTION: Schema = {
     "openapi": "3.1.0",
     "info": {"title": "EvoGate evolver", "version": "1"},
-    "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    "components": {
+        "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        "schemas": {"Error": ERROR},
+    },
     "security": [{}, {"token": []}],
     "paths": _paths(),
 }

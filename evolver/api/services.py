@@ -42,9 +42,8 @@ class RankBody(Body):
 async def clusters(request: web.Request) -> web.Response:
     """POST /api/v1/cluster."""
     body = await body_of(request, ClusterBody)
-    texts = body.texts
+    texts, policy = body.texts, policy_of(request, body.policy)
     if texts is None:
-        policy = policy_of(request, body.policy)
         examples = await request.app[DAEMON].store.examples(policy, limit=body.limit)
         texts = [example.request_text for example in examples]
     groups = await asyncio.to_thread(cluster, texts, rng=np.random.default_rng(0))

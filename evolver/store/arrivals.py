@@ -73,6 +73,13 @@ def tally(db: sqlite3.Connection, *, policy: str, arm: str, since: float, until:
     return Tally(*db.execute(queries("arrivals")["tally"], parameters | {"outside": outside}).fetchone())
 
 
+def exposure(db: sqlite3.Connection, *, policy: str, arm: str) -> dict[str, Any]:
+    """Everything that an arm answered: requests, units, failures, US dollars, and the first and last time."""
+    outside = orjson.dumps(sorted(OUTSIDE)).decode()
+    row = db.execute(queries("arrivals")["exposure"], {"policy": policy, "arm": arm, "outside": outside}).fetchone()
+    return dict(row)
+
+
 def kept(db: sqlite3.Connection, *, name: str) -> dict[str, Any]:
     """What was last kept under that name; empty where nothing was."""
     row = db.execute(queries("arrivals")["kept"], (name,)).fetchone()

@@ -127,6 +127,10 @@ class Store:
         times = {"since": since, "until": until, "deadline_s": deadline_s}
         return await self._ask(arrivals.tally, policy=policy, arm=arm, **times)
 
+    async def exposure(self, policy: str, arm: str) -> dict[str, Any]:
+        """Everything that an arm answered, later turns included."""
+        return await self._ask(arrivals.exposure, policy=policy, arm=arm)
+
     async def kept(self, name: str) -> dict[str, Any]:
         """What was last kept under that name; empty where nothing was."""
         return await self._ask(arrivals.kept, name=name)

@@ -1,7 +1,7 @@
 """Commands that only look: versions, findings, experiments, incidents."""
 
+import time
 from collections.abc import Awaitable, Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ from gateway.cli.common import (
 )
 from gateway.cli.status import status
 from policies.genome import Genome
+from policies.registry.manifest import manifest
 from policies.registry.operations import find_version
 from policies.registry.port import Registry
 from policies.registry.values import Candidate, Experiment, Finding, Incident, Pointer, Version
+
+SHOWN = ("e_value", "threshold", "restored", "override", "candidate")  # of a version's evidence, in the table
 
 
 @click.command()
@@ -37,38 +40,37 @@ def history(policy: str | None, home: Path, as_json: bool) -> None:
         return await registry.versions(name), await registry.pointers(name)
 
     versions, pointers = with_registry(home, work)
+    manifests = [_manifest(version, pointers) for version in versions]
     if as_json:
-        print_json([_history(version, pointers) for version in versions])
+        print_json(manifests)
         return
-    present = pointers[-1].version if pointers else ""
-    rows = [
-        (
-            f"{version.label} *" if version.label == present else version.label,
-            ago(version.created_at),
-            version.who,
-            version.lineage.source,
-            f"{active_s(version.label, pointers):.0f} s" if version.label != present else "now",
-            version.why,
-        )
-        for version in reversed(versions)
-    ]
-    print_table("versions (* in production)", ("version", "made", "by", "source", "active", "why"), rows, empty="none")
+    rows = [_history(found) for found in reversed(manifests)]
+    columns = ("version", "made", "by", "source", "active", "why", "evidence")
+    print_table("versions (* in production)", columns, rows, empty="none")
 
 
-def active_s(label: str, pointers: list[Pointer]) -> float:
-    """Seconds that a version was in production, its present spell left out."""
-    spells = pairwise(pointers)
-    return sum(after.moved_at - before.moved_at for before, after in spells if before.version == label)
+def _manifest(version: Version, pointers: list[Pointer]) -> dict[str, Any]:
+    """With the names that this command has always used beside those of the manifest."""
+    found = manifest(version, pointers, time.time())
+    return found | {"hash": found["content_hash"], "in_production": found["production"]}
 
 
-def _history(version: Version, pointers: list[Pointer]) -> dict[str, Any]:
-    facts: dict[str, Any] = plain(version)
-    return facts | {
-        "version": version.label,
-        "hash": version.genome.content_hash,
-        "active_s": active_s(version.label, pointers),
-        "in_production": bool(pointers) and pointers[-1].version == version.label,
-    }
+def _history(found: dict[str, Any]) -> tuple[str, ...]:
+    mark, active = (" *", " so far") if found["production"] else ("", "")
+    evidence = ", ".join(f"{name} {_number(found['evidence'][name])}" for name in SHOWN if name in found["evidence"])
+    return (
+        found["version"] + mark,
+        ago(found["created_at"]),
+        found["who"],
+        found["lineage"]["source"],
+        f"{found['active_s']:.0f} s{active}",
+        found["why"],
+        evidence or "—",
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _with_version(home: Path, policy: str | None, *labels: str) -> list[Version]:
@@ -84,9 +86,13 @@ def _with_version(home: Path, policy: str | None, *labels: str) -> list[Version]
 @policy_option
 @home_option
 def show(version: str, policy: str | None, home: Path) -> None:
-    """VERSION whole, as JSON: genome, lineage, evidence."""
-    (found,) = _with_version(home, policy, version)
-    print_json({"version": found.label, "hash": found.genome.content_hash, **plain(found)})
+    """VERSION whole, as JSON: every gene of every layer, lineage, evidence, and when it was in production."""
+
+    async def work(registry: Registry) -> dict[str, Any]:
+        name = await the_policy(registry, policy)
+        return _manifest(await find_version(registry, name, version), await registry.pointers(name))
+
+    print_json(with_registry(home, work))
 
 
 @click.command()

@@ -7,7 +7,7 @@ finds either the old state or the new, and a repeated call ends in the same plac
 import secrets
 from typing import Any
 
-from policies.errors import ConflictError, NotFoundError
+from policies.errors import ConflictError, NotFoundError, StaleError
 from policies.evidence.returns import earlier_trips
 from policies.genome import LayerName, Lineage
 from policies.lifecycle import Event
@@ -42,15 +42,31 @@ async def production_of(registry: Registry, policy: str) -> tuple[Version, Point
 
 
 async def restore(
-    registry: Registry, policy: str, label: str, layer: LayerName | None, *, who: str, why: str, now: float
+    registry: Registry,
+    policy: str,
+    label: str,
+    layer: LayerName | None,
+    *,
+    who: str,
+    why: str,
+    now: float,
+    revision: int | None = None,
 ) -> Version:
     """Bring a version back, or one layer of it beside the present other two, as a new version in production.
 
+    `revision` is the production pointer's that the caller has seen; None restores whatever is there.
+
     Raises:
-        NotFoundError: no such version. ConflictError: nothing would change, or the pointer moved meanwhile.
+        NotFoundError: no such version. StaleError: the pointer is at another revision.
+        ConflictError: nothing would change, or the pointer moved meanwhile.
     """
     old = await find_version(registry, policy, label)
     current, pointer = await production_of(registry, policy)
+    if revision is not None and revision != pointer.revision:
+        raise StaleError(
+            f"production of policy '{policy}' is {pointer.version} at revision {pointer.revision}, moved by "
+            f"{pointer.who}, not at revision {revision}; look at it again and retry"
+        )
     genome = old.genome if layer is None else current.genome.with_layer(layer, old.genome)
     what = f"{layer} layer of {old.label}" if layer else old.label
     if genome == current.genome:

@@ -26,6 +26,13 @@ SELECT count(*) AS all_units, coalesce(sum(a.arm = :arm), 0) AS units,
 FROM assignments a LEFT JOIN outcomes o ON o.id = a.id AND o.at <= a.at + :deadline
 WHERE a.policy = :policy AND a.first AND a.at >= :since AND a.at <= :until;
 
+-- name: exposure
+SELECT count(*) AS requests, count(DISTINCT a.unit) AS units,
+    coalesce(sum(o.failure IS NOT NULL AND o.failure NOT IN (SELECT value FROM json_each(:outside))), 0) AS failures,
+    coalesce(sum(o.cost_usd), 0.0) AS usd, min(a.at) AS first_at, max(a.at) AS last_at
+FROM assignments a LEFT JOIN outcomes o ON o.id = a.id
+WHERE a.policy = :policy AND a.arm = :arm;
+
 -- name: kept
 SELECT value FROM kept WHERE name = ?;
 

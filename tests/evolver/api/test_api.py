@@ -10,7 +10,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from config.settings import Settings
 from evolver.api import create_app
+from evolver.api.common import DAEMON
 from evolver.daemon import Daemon
+from policies.registry.operations import start_canary
 from policies.registry.values import Finding, Incident
 from tests.evolver.support import POLICY, START, World, exchange, make_settings, make_world, signal, with_rule
 
@@ -152,3 +154,82 @@ async def test_a_token_guards_everything_but_health(world: World) -> None:
             await get(api, path, 401)
             await get(api, path, 401, authorization="Bearer wrong")
         await get(api, "/api/v1/findings", authorization="Bearer s3cret")
+
+
+async def test_a_restore_names_the_state_that_it_has_seen(world: World, api: Api) -> None:
+    second = await world.registry.add_version(
+        POLICY, with_rule(world.production.genome, "Another rule."), world.production.lineage,
+        who="evolver", why="better", now=START,
+    )  # fmt: skip
+    async with api.get("/api/v1/versions/production") as answer:
+        seen, shown = answer.headers["ETag"], await answer.json()
+    assert (seen, shown["version"], shown["production"]) == (f'"{POLICY}:1"', "v1.0", True)
+    await world.registry.move(POLICY, second.label, expected_revision=1, who="evolver", why="better", now=START)
+    path = "/api/v1/versions/v1.0/restore"
+    refused = await post(api, path, None, 412, **{"if-match": seen})
+    assert "v1.1 at revision 2, moved by evolver" in refused["error"]["message"]
+    for wrong in ('"other:2"', "2", '"support:x"', f'W/"{POLICY}:2"', f'"{POLICY}:-2"'):
+        await post(api, path, None, 412, **{"if-match": wrong})
+    async with api.post(path, headers={"if-match": f'"{POLICY}:2"'}) as answer:
+        assert (answer.status, answer.headers["ETag"]) == (200, f'"{POLICY}:3"')
+    await post(api, "/api/v1/versions/v1.1/restore", None, 200, **{"if-match": "*"})
+
+
+async def test_a_manifest_holds_every_parameter(world: World, api: Api) -> None:
+    found = await get(api, "/api/v1/versions/v1.0")
+    assert found["layers"]["strategy"]["genes"]["model_key"] == "medium"
+    assert found["layers"]["memory"]["genes"].keys() >= {"retriever_topk", "snapshot"}
+    assert found["genome"] == world.production.genome.canonical()
+    assert found["active"] == [{"from": START - 1000, "to": None}]
+    other = world.production.genome.with_layer("prompt", with_rule(world.production.genome, "x"))
+    await world.registry.add_version(POLICY, other, world.production.lineage, who="t", why="t", now=START)
+    hashes = [{name: layer["hash"] for name, layer in (await get(api, f"/api/v1/versions/{label}"))["layers"].items()}
+              for label in ("v1.0", "v1.1")]  # fmt: skip
+    assert [name for name in hashes[0] if hashes[0][name] != hashes[1][name]] == ["prompt"]
+
+
+async def test_lists_come_in_pages(world: World, api: Api) -> None:
+    for n in range(5):
+        await world.registry.add_incident(Incident(f"i{n}", POLICY, "PROVIDER", START + n, "u", "down", {}))
+    pages, after = [], ""
+    while True:
+        found = await get(api, f"/api/v1/incidents?limit=2{after}")
+        pages.append([one["id"] for one in found["incidents"]])
+        if found["next"] is None:
+            break
+        after = f"&after={found['next']}"
+        if len(pages) == 1:  # what comes meanwhile does not shift the pages behind it
+            await world.registry.add_incident(Incident("i9", POLICY, "PROVIDER", START + 9, "u", "down", {}))
+    assert pages == [["i4", "i3"], ["i2", "i1"], ["i0"]]
+
+
+async def test_an_incident_says_what_the_arm_was_exposed_to(world: World, api: Api) -> None:
+    candidate = await world.candidate("canary")
+    arm: dict[str, Any] = {"arm": candidate.genome.content_hash, "role": "challenger"}
+    await world.record([*exchange(1, failure="server_error", **arm), *exchange(2, **arm), *exchange(3)])
+    await world.record(exchange(4, failure="client_gone", unit="u000002", **arm))
+    await world.registry.add_incident(Incident("i1", POLICY, "TRIP", START, candidate.id, "bad", {}))
+    (incident,) = (await get(api, "/api/v1/incidents"))["incidents"]
+    found = incident["exposure"]
+    assert (found["requests"], found["units"], found["failures"]) == (3, 2, 1)
+    assert found["usd"] == pytest.approx(0.0003)
+
+
+async def test_an_experiment_is_the_whole_trail_without_its_salt(world: World, api: Api) -> None:
+    judged = await world.candidate("judged", stations={"shadow": {"pairs": 50}, "judge": {"score": 0.8}})
+    _, experiment = await start_canary(world.registry, judged, who="t", reason="t", counted=True, now=START)
+    await world.registry.close_experiment(experiment.id, "PROMOTE", {"e_value": 42.0}, now=START + 60.0)
+    (found,) = (await get(api, "/api/v1/experiments"))["experiments"]
+    assert (found["layer"], found["verdict"], found["duration_s"]) == ("prompt", "PROMOTE", 60.0)
+    assert (found["stations"]["shadow"], found["stations"]["judge"]) == ({"pairs": 50}, {"score": 0.8})
+    assert (found["evidence"], "salt" in found) == ({"e_value": 42.0}, False)
+
+
+async def test_a_fault_of_ours_is_an_envelope_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(api.app[DAEMON].registry, "findings", broken)
+    found = await get(api, "/api/v1/findings", 500)
+    assert found["error"]["type"] == "server_error"
+    assert "a mistake" not in found["error"]["message"]
