@@ -23,7 +23,7 @@ class Told:
 
     status: int = 200
     code: str | None = None
-    ours: bool = True  # the error was made by the gateway, not by the provider
+    ours: bool | None = True  # the error was made by the gateway, not by the provider; None: some of each
     failure: str | None = None  # the class on record
 
 
@@ -165,7 +165,7 @@ _LATE_ERROR = wire.event({"error": {"message": "gone", "type": "server_error", "
 _SSE = b"text/event-stream"
 _STREAMED = wire.deltas(wire.WORDS) + wire.finish() + wire.DONE
 _PAGE = wire.whole(b"<html><body>Please sign in.</body></html>", kind=b"text/html")
-_THEIRS_IN_200 = Told(200, "gone", ours=False, failure="server_error")
+_THEIRS_IN_200 = Told(200, "gone", ours=None, failure="server_error")
 
 OURS: tuple[Fault, ...] = (
     Fault(
