@@ -220,6 +220,7 @@ class PromotionSettings(Section):
     non_inferiority: NonInferiority = NonInferiority()
     horizon_s: Seconds = 7 * 86_400.0
     holdback: Annotated[float, Field(ge=0.0, le=0.5)] = 0.02
+    factorial: bool = False  # candidates of different layers may be in canary at the same time
 
 
 class Policy(Section):

@@ -1,4 +1,7 @@
-"""judged -> canary: one at a time per policy, the most promising first, in mode `approve` after an operator's yes."""
+"""judged -> canary: one at a time, the most promising first, in mode `approve` after an operator's yes.
+
+One at a time in the whole policy, or with `promotion.factorial` in each layer (see `policies.factorial`).
+"""
 
 from dataclasses import asdict
 
@@ -28,9 +31,10 @@ class CanaryStart:
                 context.webhook.send("approval", candidate.policy, context.now, detail)
             return asked
         live = await context.registry.candidates(candidate.policy, live=True)
-        if any(other.state == "canary" for other in live):
+        rivals = [other for other in live if not policy.promotion.factorial or other.layer == candidate.layer]
+        if any(other.state == "canary" for other in rivals):
             return wait(candidate, "waits for its turn: another candidate is in canary")
-        ready = [other for other in live if other.state == "judged" and (mode == "auto" or _approved(other))]
+        ready = [other for other in rivals if other.state == "judged" and (mode == "auto" or _approved(other))]
         if max(ready, key=promise).id != candidate.id:
             return wait(candidate, "waits for its turn: another one promises more")
         if _waits_for_better(candidate, policy, context):

@@ -17,6 +17,7 @@ from evolver.stations.deploy import deploy
 from evolver.store import Unit
 from policies.evidence import PromotionTest, threshold
 from policies.evidence.returns import alpha_of, tries_of
+from policies.factorial import Design, Sides, propensity
 from policies.fitness import Gates, Weights, reward
 from policies.registry.operations import find_version, production_of
 from policies.registry.values import Candidate, Experiment, Version
@@ -40,6 +41,7 @@ class Trial:
     after: tuple[float, str]  # (time, id) of the last unit read
     excluded: int = 0
     stored_at: float = 0.0
+    sides: Sides | None = None  # of a factorial: all arms without and with the candidate
 
 
 class Promotion:
@@ -63,13 +65,13 @@ class Promotion:
         trial = self._trials.get(experiment.id)
         if trial is None:
             trial = self._trials[experiment.id] = await _begin(candidate, experiment, policy, context)
-        await self._read(trial, policy, context)
+        await self._read(candidate, trial, policy, context)
         move = await self._decide(candidate, trial, policy, context)
         if move is not None and move.event is not None:
             self._trials.pop(experiment.id, None)
         return move
 
-    async def _read(self, trial: Trial, policy: Policy, context: Context) -> None:
+    async def _read(self, candidate: Candidate, trial: Trial, policy: Policy, context: Context) -> None:
         deadline_s = policy.breaker.deadline_s
         units = await context.store.units(
             trial.experiment.policy,
@@ -78,7 +80,7 @@ class Promotion:
             after=trial.after,
             limit=BATCH,
         )
-        gates = gates_of(policy)
+        gates, trial.sides = gates_of(policy), await sides_of(candidate, trial.experiment, context)
         for unit in units:
             trial.after = (unit.at, unit.id)
             values = values_of(unit, trial, gates)
@@ -197,11 +199,24 @@ async def _begin(candidate: Candidate, experiment: Experiment, policy: Policy, c
     )
 
 
+async def sides_of(candidate: Candidate, experiment: Experiment, context: Context) -> Sides | None:
+    """In a factorial the arms without and with the candidate; None where no other layer is in canary meanwhile."""
+    policy, began = candidate.policy, experiment.started_at
+    running = [e for e in await context.registry.experiments(policy) if (e.ended_at or began) >= began]
+    beside = {e.candidate for e in running if e.control == experiment.control and e.candidate != candidate.id}
+    others = [c for c in await context.registry.candidates(policy) if c.id in beside and c.layer != candidate.layer]
+    if not others:
+        return None
+    control = await find_version(context.registry, policy, experiment.control)
+    design = Design.of(control.genome, [(c.layer, c.genome) for c in (candidate, *others)])
+    return design.sides(candidate.genome.content_hash)
+
+
 def values_of(unit: Unit, trial: Trial, gates: Gates) -> dict[str, Any] | None:
     """What one unit adds to the test; None where it says nothing (another arm, a hang-up, a rate limit)."""
-    shares = dict(unit.arms)
-    control, challenger = (shares.get(arm, 0.0) for arm in trial.arms)
-    if unit.arm not in trial.arms or control <= 0.0 or challenger <= 0.0:
+    sides = trial.sides or (frozenset(trial.arms[:1]), frozenset(trial.arms[1:]))
+    q = propensity(dict(unit.arms), sides)
+    if q is None or not any(unit.arm in side for side in sides):
         return None
     failure = "transport" if unit.missing else unit.failure
     worth = reward(
@@ -219,8 +234,8 @@ def values_of(unit: Unit, trial: Trial, gates: Gates) -> dict[str, Any] | None:
         return None
     p95_ms, usd = trial.budgets
     return {
-        "challenger": unit.arm == trial.arms[1],
-        "q": challenger / (challenger + control),
+        "challenger": unit.arm in sides[1],
+        "q": q,
         "reward": worth.value,
         "failed": failure is not None,
         # Silence until the deadline is as slow as can be.

@@ -96,6 +96,7 @@ class Trial:
     holdback: bool
     started_at: float
     tries: int = 0  # earlier ones, see policies.evidence.returns
+    sides: tuple[frozenset[str], frozenset[str]] | None = None  # of a factorial: all arms without and with the subject
 
 
 @dataclass(frozen=True, slots=True)

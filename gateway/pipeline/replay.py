@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.pipeline.allocation import sides_of
 from gateway.pipeline.epoch import Entrance, Epoch, PolicyView
 from gateway.pipeline.feedback import BAD_BELOW
 from gateway.pipeline.live import LiveEvidence
@@ -16,6 +17,7 @@ from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.recent import Recent, RecentRequests
 from gateway.pipeline.settle import Essence, rescore
 from gateway.recording import read_frames, since
+from policies.factorial import propensity
 from policies.pins import Pin, Pins
 
 
@@ -141,10 +143,10 @@ def _entrances(frame: dict[str, Any], view: PolicyView) -> tuple[Entrance, ...]:
     odds = dict(frame["arms"])
     found = []
     for trial in view.trials:
-        known = trial.subject in odds and trial.control in odds and frame["at"] >= trial.started_at
-        if known and frame["arm"] in {trial.subject, trial.control}:
-            q = odds[trial.subject] / (odds[trial.subject] + odds[trial.control])
-            found.append(Entrance(trial.experiment, challenger=frame["arm"] == trial.subject, q=q))
+        sides = sides_of(trial)
+        q = propensity(odds, sides) if frame["at"] >= trial.started_at else None
+        if q is not None and any(frame["arm"] in side for side in sides):
+            found.append(Entrance(trial.experiment, challenger=frame["arm"] in sides[1], q=q))
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """One policy of the next epoch: who serves, at which odds, and what is compared with what."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.pipeline.allocation import allocate, entrances
 from gateway.pipeline.arms import Parts
@@ -10,6 +10,7 @@ from gateway.pipeline.snapshot import PolicySnapshot
 from policies.bandit import Posterior
 from policies.errors import OperatorError
 from policies.evidence.returns import tries_of
+from policies.factorial import Design
 from policies.fitness import Gates, Weights, resolve
 from policies.genome import MemoryLayer
 from policies.render import Renderer
@@ -52,15 +53,21 @@ class Scene:
         production = self._production_arm(verdicts)
         arms = {production.hash: production}
         challengers = self._challengers(trials, arms)
+        design = self._design(challengers, arms)
         holdback = self._holdback(trials, arms)
-        trials = [trial for trial in trials if trial.subject in arms and trial.control in arms]
+        trials = [
+            replace(trial, sides=design.sides(trial.subject)) if design and trial.subject in challengers else trial
+            for trial in trials
+            if trial.subject in arms and trial.control in arms
+        ]
         suspects = {trial.subject for trial in trials if trial.experiment in verdicts.suspects}
         shares = allocate(
             production.hash,
-            challengers,
+            challengers if design is None else [arm.content_hash for arm in design.arms.values()],
             holdback,
             {arm: posterior(self._name, arm) for arm in arms},
             self._policy.bandit,
+            design=design,
             tries={trial.subject: trial.tries for trial in trials},
             capped=suspects,
             kept=old.shares if frozen and old is not None else None,
@@ -167,6 +174,23 @@ class Scene:
                 arms[arm.hash] = arm
                 found.append(arm.hash)
         return found
+
+    def _design(self, challengers: list[str], arms: dict[str, Arm]) -> Design | None:
+        """Where candidates of several layers are in canary: all combinations of them, as arms. None with one layer."""
+        by_hash = {candidate.genome.content_hash: candidate for candidate in self._rows.candidates}
+        chosen = [by_hash[arm] for arm in challengers]
+        if self._production is None or len({candidate.layer for candidate in chosen}) < 2:
+            return None
+        design = Design.of(self._production.genome, [(candidate.layer, candidate.genome) for candidate in chosen])
+        for cell, genome in design.arms.items():
+            digest = genome.content_hash
+            names = [by_hash[name].id for name in cell if name in by_hash]
+            if digest not in arms:
+                arm = self._parts.arm(genome, "challenger", self._production.label, "+".join(names))
+                if arm is None:
+                    return None  # `problems` says why; each candidate is then drawn by itself
+                arms[digest] = arm
+        return design
 
     def _holdback(self, trials: list[Trial], arms: dict[str, Arm]) -> tuple[str, float] | None:
         holdback = self._rows.holdback
