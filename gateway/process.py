@@ -111,7 +111,7 @@ class Process:
         """See `Source`."""
         metrics = self.worker.core.metrics
         return [
-            *collect(self.worker),
+            *await collect(self.worker),
             *configuration(metrics.reloads, metrics.reload_failures),
             gauge("evogate_workers", "Workers that serve.", 1, merge="sum"),
         ]

@@ -6,6 +6,7 @@
 
 import hmac
 import ipaddress
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway.admin.exposition import CONTENT_TYPE, exposition
 from gateway.admin.families import Family
+from gateway.admin.page import Page
 from policies.errors import OperatorError
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -57,28 +59,43 @@ def create_app(source: Source, *, host: str, token: str | None) -> web.Applicati
     if token is None and not is_loopback(host):
         raise OperatorError(f"gateway.admin_host {host} is not loopback: set gateway.admin_token, or use 127.0.0.1")
     app = web.Application(middlewares=[_guard(host, token)])
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=exposition(await source.families()), headers={"content-type": CONTENT_TYPE})
-
-    async def show_status(_: web.Request) -> web.Response:
-        return _json(await source.status())
-
-    async def show_arms(_: web.Request) -> web.Response:
-        return _json({"arms": await source.arms()})
+    metrics, status, arms = (Page(make) for make in _makers(source))
 
     async def do_reload(_: web.Request) -> web.Response:
         try:
             facts = await source.reload()
         except OperatorError as error:
             return _json({"reloaded": False, "error": str(error)}, status=422)
+        finally:
+            for page in (metrics, status, arms):
+                page.forget()
         return _json({"reloaded": True, **facts})
 
-    app.router.add_get("/metrics", metrics)
-    app.router.add_get("/admin/status", show_status)
-    app.router.add_get("/admin/arms", show_arms)
+    app.router.add_get("/metrics", _shown(metrics, CONTENT_TYPE))
+    app.router.add_get("/admin/status", _shown(status, "application/json"))
+    app.router.add_get("/admin/arms", _shown(arms, "application/json"))
     app.router.add_post("/admin/reload", do_reload)
     return app
+
+
+def _makers(source: Source) -> tuple[Callable[[], Awaitable[bytes]], ...]:
+    async def metrics() -> bytes:
+        return exposition(await source.families())
+
+    async def status() -> bytes:
+        return _bytes(await source.status())
+
+    async def arms() -> bytes:
+        return _bytes({"arms": await source.arms()})
+
+    return metrics, status, arms
+
+
+def _shown(page: Page, content_type: str) -> Handler:
+    async def show(_: web.Request) -> web.Response:
+        return web.Response(body=await page(), headers={"content-type": content_type})
+
+    return show
 
 
 def _guard(host: str, token: str | None) -> Middleware:
@@ -103,5 +120,8 @@ def _name(host: str) -> str:
 
 
 def _json(value: object, *, status: int = 200) -> web.Response:
-    body = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    return web.Response(body=body, status=status, content_type="application/json")
+    return web.Response(body=_bytes(value), status=status, content_type="application/json")
+
+
+def _bytes(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)

@@ -1,17 +1,32 @@
 """What one worker counts, as families; made at scrape time from the plain numbers of the request path."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from gateway.admin.families import Family, Labels, counter, gauge, histogram
+from gateway.admin.lag import lag_s
 from gateway.pipeline.metrics import ArmCounters, Histogram
 from gateway.pipeline.worker import Worker
+from gateway.recording import Position, SpoolError
+from policies.resilience.health import State
 
 _ARM = ("policy", "role")
 
 
-def collect(worker: Worker) -> list[Family]:
+async def collect(worker: Worker) -> list[Family]:
     """All families of a worker."""
-    return [*_requests(worker), *_state(worker), *_events(worker), *_faults(worker)]
+    now, spool = worker.core.now(), worker.spool
+    behind = await asyncio.to_thread(_behind, spool.directory, spool.writer.position, now)
+    return [*_requests(worker), *_state(worker), *behind, *_upstreams(worker), *_events(worker), *_faults(worker)]
+
+
+def _behind(directory: Path, end: Position, now: float) -> list[Family]:
+    try:
+        seconds = lag_s(directory, end, now)
+    except SpoolError:
+        return []  # no number rather than a wrong one; its reader says why
+    return [gauge("evogate_spool_lag_seconds", "Age of the oldest record not evolved from.", seconds, merge="most")]
 
 
 def _requests(worker: Worker) -> Iterator[Family]:
@@ -44,6 +59,15 @@ def _state(worker: Worker) -> Iterator[Family]:
         for arm, (_, odds) in zip(view.drawn, view.odds, strict=True):
             shares[view.name, arm.role] = shares.get((view.name, arm.role), 0.0) + odds
     yield gauge("evogate_arm_share_ratio", "Share of new conversations.", shares, labels=_ARM, merge="mean")
+
+
+def _upstreams(worker: Worker) -> Iterator[Family]:
+    routes = worker.routes.all
+    up: dict[Labels, float] = {(n,): float(r.admission.health.state is State.CLOSED) for n, r in routes.items()}
+    yield gauge("evogate_upstream_up", "1 while its circuit is closed.", up, labels=("upstream",), merge="least")
+    waiting: dict[Labels, float] = {(name,): float(route.admission.waiting) for name, route in routes.items()}
+    text = "Requests that wait for it."
+    yield gauge("evogate_upstream_waiting_requests", text, waiting, labels=("upstream",), merge="sum")
 
 
 def _events(worker: Worker) -> Iterator[Family]:

@@ -72,11 +72,22 @@ def check(file: Path | None, config: Path | None, as_json: bool) -> None:
 @click.option("--demo", is_flag=True, help="Also send sandbox traffic and show the loop at work.")
 @click.option("--seconds", type=click.FloatRange(min=60.0), help="End the demo after so many seconds.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which world the sandbox and its traffic play.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Gateway processes; default: the configuration's.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end instead of the live screen.")
-def up(config: Path | None, home: Path, demo: bool, seconds: float | None, seed: int, as_json: bool) -> None:
+def up(
+    config: Path | None,
+    home: Path,
+    demo: bool,
+    seconds: float | None,
+    seed: int,
+    workers: int | None,
+    as_json: bool,
+) -> None:
     """Run gateway and evolver; with no upstream configured, the sandbox provider too."""
     from gateway.cli.up import run
 
+    if workers is not None:
+        os.environ["EVOGATE_GATEWAY__WORKERS"] = str(workers)  # every setting has such a name; children inherit it
     sys.exit(run(config, home, demo=demo, seconds=seconds, seed=seed, as_json=as_json))
 
 

@@ -38,6 +38,7 @@ def _print(facts: dict[str, Any]) -> None:
         freeze = facts["freeze"]
         click.echo(f"FROZEN by {freeze.get('who')} {ago(freeze.get('at'))}: {freeze.get('why')}")
     _print_policies(facts)
+    _print_workers(facts["gateway"])
     _print_arms(facts["gateway"])
     rows = [(c["id"][:8], c["policy"], c["layer"], c["state"], c["reason"]) for c in facts["candidates"]]
     print_table("candidates", ("id", "policy", "layer", "state", "why"), rows, empty="no candidate on its way")
@@ -52,6 +53,15 @@ def _print_policies(facts: dict[str, Any]) -> None:
         if pointer
     ]
     print_table("production", ("policy", "version", "since", "by", "why"), rows, empty="no policy has served yet")
+
+
+def _print_workers(gateway: dict[str, Any] | None) -> None:
+    found = (gateway or {}).get("workers", [])
+    if not found:
+        return
+    keys = ("worker", "pid", "up", "restarts", "ended", "epoch")
+    rows = [tuple("" if worker.get(key) is None else str(worker[key]) for key in keys) for worker in found]
+    print_table("workers", ("worker", "pid", "up", "restarts", "last ended", "epoch"), rows, empty="no worker")
 
 
 def _print_arms(gateway: dict[str, Any] | None) -> None:

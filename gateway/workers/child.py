@@ -145,7 +145,7 @@ class Child:
         await self._worker.take_over(settings)
 
     async def _numbers(self) -> Any:
-        return to_json(collect(self._worker))
+        return to_json(await collect(self._worker))
 
     async def _status(self) -> Any:
         return status(self._worker)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -82,9 +83,7 @@ class Member:
 
     def kill(self) -> None:
         """End it at once; a successor is started."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        self._signal(signal.SIGKILL)
 
     async def _keep(self) -> None:
         """Whenever it ends by itself, start it again, with a growing pause where it had not served for long."""
@@ -139,8 +138,7 @@ class Member:
     async def _end(self, grace_s: float) -> None:
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         try:
             code = await asyncio.wait_for(self._process.wait(), grace_s + KILL_AFTER_S)
         except TimeoutError:
@@ -148,6 +146,12 @@ class Member:
             self.kill()
             code = await self._process.wait()
         await self._note_end(code)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Not by the process's own method, which reaps one that has just ended before its watcher can: no exit code."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     async def _note_end(self, code: int) -> None:
         self.up = False
