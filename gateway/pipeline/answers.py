@@ -1,18 +1,15 @@
 """Answers and error events that the gateway makes itself."""
 
-from gateway.http.errors import UpstreamError
+import math
+
 from gateway.http.framing import envelope
 from gateway.http.messages import Headers
+from gateway.pipeline.failures import Failure
+from policies.dialects import Dialect
 
 JSON_TYPE = (b"content-type", b"application/json")
-
-_STATUS = {
-    "timeout_connect": 504,
-    "timeout_first_byte": 504,
-    "timeout_idle": 504,
-    "timeout_total": 504,
-    "overloaded": 503,
-}
+CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
+_NO_RETRY = (b"x-should-retry", b"false")
 
 
 def made_here(reason: str, request_id: str) -> Headers:
@@ -20,14 +17,30 @@ def made_here(reason: str, request_id: str) -> Headers:
     return [JSON_TYPE, (b"x-evogate-error", reason.encode()), (b"x-evogate-request-id", request_id.encode())]
 
 
-def upstream_error(error: UpstreamError) -> tuple[int, bytes]:
-    """Status and body for a call that failed."""
-    return _STATUS.get(error.kind, 502), envelope(str(error), "upstream_error", None, error.kind)
+def of_failure(failure: Failure, dialect: Dialect, request_id: str, *, repeated: bool) -> tuple[Headers, bytes]:
+    """Header fields and body for a client that has nothing yet.
+
+    After attempts of ours the client's library need not make its own: `x-should-retry`, which the official ones obey.
+    """
+    extra: Headers = [_NO_RETRY] if repeated else []
+    if failure.body is not None:
+        if failure.reason:
+            extra.append((b"x-evogate-error", failure.reason.encode()))
+        return [*failure.headers, *extra], failure.body
+    if failure.retry_after_s is not None:
+        extra.append((b"retry-after", b"%d" % math.ceil(failure.retry_after_s)))
+    body = dialect.error_body(failure.message, status=failure.status, kind="upstream_error", code=failure.reason)
+    return [*made_here(failure.reason, request_id), *extra], body
 
 
-def error_event(message: str, code: str) -> bytes:
-    """The server-sent event that ends a failed stream; no `[DONE]` follows it."""
-    return b"data: " + envelope(message, "upstream_error", None, code) + b"\n\n"
+def upstream_error(failure: Failure) -> bytes:
+    """The body for an uncovered call that failed."""
+    return envelope(failure.message, "upstream_error", None, failure.reason)
+
+
+def error_event(failure: Failure) -> bytes:
+    """The server-sent event that ends an uncovered stream that failed; no `[DONE]` follows it."""
+    return b"data: " + upstream_error(failure) + b"\n\n"
 
 
 def refusal(message: str, code: str, *, status: int = 502, param: str | None = None) -> bytes:

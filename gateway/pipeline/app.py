@@ -43,20 +43,19 @@ class DataPlane:
 
     def _dispatch(self, request: Request, reply: Reply) -> None:
         path = request.path
-        if not self.started and path not in {_HEALTH, _READY}:
-            self._refuse(reply, 503, "starting", "the gateway is starting; try again in a moment")
-            return
         if path == _HEALTH:
             self._plain(reply, 200, {"status": "ok"})
         elif path == _READY:
             self._plain(reply, *((200, {"ready": True}) if self.ready else (503, {"ready": False})))
+        elif not self.started:
+            self._refuse(reply, 503, "starting", "the gateway is starting; try again in a moment")
         elif path == _FEEDBACK:
             self._feedback(request, reply)
         else:
             self._forward(self._core.epoch, path, request, reply)
 
     def _forward(self, epoch: Epoch, path: bytes, request: Request, reply: Reply) -> None:
-        eligible = path in epoch.paths and request.method == b"POST" and request.get(b"x-evogate-bypass") != b"1"
+        eligible = path in epoch.paths and request.method == b"POST" and request.index.get(b"x-evogate-bypass") != b"1"
         if not (eligible and self._covered(epoch, path, request, reply)):
             self._relay(epoch, path, request, reply)
 
@@ -65,11 +64,11 @@ class DataPlane:
         body = _json_object(request.body)
         if body is None:
             return False  # the provider is the one to refuse it
-        model = body.get("model")
-        model = model if isinstance(model, str) else ""
-        chosen = request.get(b"x-evogate-policy")
+        at, model = path.decode("latin-1"), body.get("model")
+        model = model if type(model) is str else ""
+        chosen = request.index.get(b"x-evogate-policy")
         try:
-            name = epoch.matcher.find(path.decode("latin-1"), model, chosen.decode("latin-1") if chosen else None)
+            name = epoch.matcher.find(at, model, chosen.decode("latin-1") if chosen else None)
         except ClientError as error:
             self._refuse(reply, 400, "unknown_policy", str(error), param="x-evogate-policy")
             return True
@@ -79,9 +78,7 @@ class DataPlane:
         if name is None:
             return False
         try:
-            exchange = Exchange(
-                self._core, epoch, epoch.policies[name], request=request, reply=reply, body=body, model=model
-            )
+            exchange = Exchange(self._core, epoch, epoch.policies[name], request, reply, at, body, model)
         except Exception as error:  # noqa: BLE001
             self._core.fall_open.count("assignment", error)
             return False
@@ -133,4 +130,4 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
-    return value if isinstance(value, dict) else None
+    return value if type(value) is dict else None

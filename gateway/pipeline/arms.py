@@ -1,6 +1,6 @@
 """From a genome to an arm that is ready to serve."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from config.settings import Policy
@@ -10,13 +10,14 @@ from policies.errors import NotFoundError, OperatorError
 from policies.genome import Genome
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
+from policies.resilience import RetryBudget
 from policies.validators import Validators
 
 
 class Workshop(Protocol):
     """Compiled pieces, kept from one epoch to the next."""
 
-    def renderer(self, genome: Genome, digest: str, target: ModelTarget | None, wins: tuple[str, ...]) -> Renderer:
+    def renderer(self, genome: Genome, digest: str, target: ModelTarget | None, policy: Policy) -> Renderer:
         """A compiled renderer."""
 
     def validators(self, policy: Policy) -> Validators:
@@ -27,6 +28,9 @@ class Workshop(Protocol):
 
     def salt(self, policy: str, salts: list[str]) -> bytes:
         """The draw's key."""
+
+    def retries(self, name: str, policy: Policy) -> RetryBudget:
+        """What a policy may spend on retries."""
 
     def counters(self, policy: str, role: Role) -> ArmCounters:
         """Where a role's arms count."""
@@ -75,6 +79,7 @@ class Parts:
             genome=genome,
             default=default,
             by_model=by_model,
+            fallbacks=tuple(self._fallbacks(genome, digest)),
             memory=memory,
             counters=self.workshop.counters(self.name, role),
             hash_bytes=digest.encode(),
@@ -98,7 +103,11 @@ class Parts:
             )
         return self._way(genome, digest, target), {}
 
+    def _fallbacks(self, genome: Genome, digest: str) -> Iterator[Way]:
+        for key in self.policy.resilience.fallbacks:
+            yield self._way(genome, digest, self._targets[key])
+
     def _way(self, genome: Genome, digest: str, target: Target) -> Way:
-        renderer = self.workshop.renderer(genome, digest, target.model, self.policy.client_wins)
+        renderer = self.workshop.renderer(genome, digest, target.model, self.policy)
         self.used.add(renderer)
         return Way(renderer, target)

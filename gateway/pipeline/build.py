@@ -12,11 +12,13 @@ from gateway.pipeline.scene import Scene, Verdicts
 from gateway.pipeline.snapshot import PolicySnapshot, Snapshot
 from gateway.pipeline.targets import default_model, targets_of
 from policies.bandit import Posterior
+from policies.dialects import dialect_of
 from policies.errors import NotFoundError
 from policies.genome import Genome
 from policies.matching import Matcher
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
+from policies.resilience import BudgetRules, RetryBudget
 from policies.salt import draw_salt
 from policies.validators import Validators
 
@@ -24,10 +26,12 @@ from policies.validators import Validators
 class Builder:
     """Makes epochs for one worker."""
 
-    def __init__(self, metrics: Metrics, key: bytes, memories: Memories) -> None:
+    def __init__(self, metrics: Metrics, key: bytes, memories: Memories, clock: Callable[[], float]) -> None:
         self._metrics = metrics
         self._key = key
         self._memories = memories
+        self._clock = clock  # of the loop
+        self._budgets: dict[str, tuple[BudgetRules, RetryBudget]] = {}
         self._number = 0
         self._renderers: dict[tuple[object, ...], Renderer] = {}
         self._validators: dict[tuple[object, ...], Validators] = {}
@@ -74,13 +78,14 @@ class Builder:
             created_at=now,
         )
 
-    def renderer(self, genome: Genome, digest: str, target: ModelTarget | None, wins: tuple[str, ...]) -> Renderer:
+    def renderer(self, genome: Genome, digest: str, target: ModelTarget | None, policy: Policy) -> Renderer:
         """A compiled renderer, the same one as long as it is in use."""
         where = (target.key, target.upstream, target.model, *sorted(target.params.items())) if target else None
-        key = (digest, where, wins)
+        dialect, wins = dialect_of(policy.match.path), policy.client_wins
+        key = (digest, where, wins, dialect.name)
         found = self._renderers.get(key)
         if found is None:
-            found = self._renderers[key] = Renderer(genome, target, wins)
+            found = self._renderers[key] = Renderer(genome, target, wins, dialect.vocabulary)
         return found
 
     def validators(self, policy: Policy) -> Validators:
@@ -111,6 +116,15 @@ class Builder:
     def salt(self, policy: str, salts: list[str]) -> bytes:
         """The draw's key: secret, and a new one whenever an experiment begins or ends."""
         return draw_salt(self._key, policy, salts)
+
+    def retries(self, name: str, policy: Policy) -> RetryBudget:
+        """What a policy may spend on retries; spent stays spent from one epoch to the next."""
+        rules = policy.resilience.retry_budget
+        known, budget = self._budgets.get(name, (None, None))
+        if budget is None or known != rules:
+            budget = RetryBudget(rules, self._clock())
+            self._budgets[name] = (rules, budget)
+        return budget
 
     def counters(self, policy: str, role: Role) -> ArmCounters:
         """Where a role's arms count."""

@@ -10,7 +10,7 @@ from gateway.pipeline.entropy import Entropy
 from gateway.pipeline.epoch import Epoch, PolicyView
 from gateway.pipeline.fallopen import FallOpen
 from gateway.pipeline.live import LiveEvidence
-from gateway.pipeline.metrics import Metrics
+from gateway.pipeline.metrics import ArmCounters, Metrics
 from gateway.pipeline.mirror import Mirror, Sample
 from gateway.pipeline.outages import Outages
 from gateway.pipeline.posteriors import Posteriors
@@ -22,12 +22,14 @@ from gateway.recording.frames import Signal
 from gateway.recording.ids import IdSource
 from policies.outcome import UNION
 from policies.pins import Pins
+from policies.unit import Lineages
 
 if TYPE_CHECKING:
     from gateway.pipeline.exchange import Exchange
 
 log = logging.getLogger("evogate.pipeline")
 
+_FRESH = frozenset({"draw", "only"})
 _RECORDING_HEALS_S = 2.5  # the spool tries again each second while its disk fails
 
 
@@ -60,6 +62,7 @@ class Core:
         self.posteriors = Posteriors(writer)
         self.outages = Outages()
         self.recent = RecentRequests()
+        self.lineages = Lineages()
         self.pins: dict[str, Pins] = {}
         self.epoch: Epoch
         self.on_alarm: Callable[[], None] = _nobody  # a unit of an experiment has failed
@@ -88,20 +91,14 @@ class Core:
 
     # -- told by an exchange -----------------------------------------------------------------------------------
 
-    def assigned(self, exchange: "Exchange", text: str) -> Recent:
+    def assigned(self, exchange: "Exchange") -> Recent:
         """Remember the request, see what it says about the one before it, and enter it into evidence."""
+        text = exchange.turns.text
         plan = exchange.plan
         entry = Recent(
-            exchange.id,
-            exchange.at,
-            policy=plan.view.name,
-            unit=plan.unit,
-            turn=plan.turn,
-            arm=plan.arm.hash,
-            entrances=plan.entrances,
-            fresh=plan.why in {"draw", "only"},
-            said=hash(text),
-        )
+            exchange.id, exchange.at, plan.view.name, plan.unit, plan.turn, plan.arm.hash, plan.entrances,
+            plan.why in _FRESH, hash(text),
+        )  # fmt: skip
         try:
             before = self.recent.add(entry)
             if before is not None:
@@ -118,26 +115,26 @@ class Core:
     def settled(self, exchange: "Exchange", entry: Recent, done: Settled, now: float) -> None:
         """Count, and learn from a unit's first answer."""
         plan = exchange.plan
-        _count(exchange, done)
+        _count(plan.arm.counters, done)
+        failure, reward = done.failure, done.reward
         entry.essence = done.essence
-        entry.reward = done.reward
+        entry.reward = reward
         try:
             if plan.entrances:
-                self.evidence.settled(plan.entrances, plan.unit, done.failure, now)
-                if done.failure is not None:
+                self.evidence.settled(plan.entrances, plan.unit, failure, now)
+                if failure is not None:
                     self.on_alarm()
-            if entry.fresh and done.reward is not None:
-                self.posteriors.add(plan.view.name, plan.arm.hash, done.reward)
-                target = exchange.rendered.target
-                if target.route is not None:
-                    self.outages.add(target.route.name, plan.view.name, plan.arm.hash, done.failure in UNION, now)
+            if entry.fresh and reward is not None:
+                self.posteriors.add(entry.policy, entry.arm, reward)
+                route = exchange.rendered.target.route
+                if route is not None:
+                    self.outages.add(route.name, entry.policy, entry.arm, failure in UNION, now)
         except Exception as error:  # noqa: BLE001
             self.fall_open.count("evidence", error)
 
-    def after(self, exchange: "Exchange", done: Settled) -> None:
-        """The answer is on its way: now there is time for the shadows."""
-        if exchange.plan.view.shadows and done.status:
-            self.loop.call_soon(self._mirror, exchange)
+    def mirror_later(self, exchange: "Exchange") -> None:
+        """Show the request to the shadows, once the answer is on its way."""
+        self.loop.call_soon(self._mirror, exchange)
 
     def _mirror(self, exchange: "Exchange") -> None:
         try:
@@ -147,6 +144,7 @@ class Core:
                 exchange.plan.view,
                 exchange.request,
                 exchange.body,
+                exchange.turns,
                 exchange.model,
                 exchange.records,
             )
@@ -166,14 +164,14 @@ class Core:
         self.recorder.append(frame, None)
 
 
-def _count(exchange: "Exchange", done: Settled) -> None:
-    counters = exchange.plan.arm.counters
+def _count(counters: ArmCounters, done: Settled) -> None:
     counters.requests += 1
     counters.latency.observe(done.last_byte_ms / 1000.0)
     counters.cost_usd += done.cost_usd
-    if done.answer is not None:
-        counters.input_tokens += done.answer.input_tokens
-        counters.output_tokens += done.answer.output_tokens
+    answer = done.answer
+    if answer is not None:
+        counters.input_tokens += answer.input_tokens
+        counters.output_tokens += answer.output_tokens
     if done.failure is not None:
         counters.failed(done.failure)
     if done.reward is not None:

@@ -11,12 +11,14 @@ from gateway.pipeline.metrics import ArmCounters
 from gateway.pipeline.places import Places
 from gateway.pipeline.routes import Route
 from policies.assignment import Shares
+from policies.dialects import Dialect
 from policies.fitness import Gates, Weights
 from policies.genome import Genome
 from policies.matching import Matcher
 from policies.memory import Entry, Index
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
+from policies.resilience import RetryBudget, TimeoutRules
 from policies.validators import Validators
 
 
@@ -66,6 +68,7 @@ class Arm:
     genome: Genome
     default: Way
     by_model: Mapping[str, Way]  # client's model name -> way, where it is an alias or a known model
+    fallbacks: tuple[Way, ...]  # for a request that failed, in order
     memory: Memory | None
     counters: ArmCounters
     hash_bytes: bytes
@@ -114,7 +117,11 @@ class PolicyView:
     entrances: tuple[tuple[Entrance, ...], ...]  # by position in `drawn`
     experiments: tuple[str | None, ...]  # what the assignment frame names, by position in `drawn`
     trials: tuple[Trial, ...]
+    subjects: frozenset[str]  # arms that a trial may take back
     shadows: tuple[Arm, ...]
+    retries: RetryBudget
+    timeouts: TimeoutRules | None  # None: the upstream's own
+    dialect: Dialect  # of the endpoint that the policy covers
     validators: Validators
     always_validates: bool  # some check applies even without `response_format` and tool calls
     weights: Weights

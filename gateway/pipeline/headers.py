@@ -7,8 +7,9 @@
 
 from typing import Literal
 
-from gateway.http.framing import HOP_BY_HOP, end_to_end
+from gateway.http.framing import HOP_BY_HOP, end_to_end, find
 from gateway.http.messages import Headers
+from policies.kinds import Field
 
 Kind = Literal["plain", "ours", "credential", "coding", "hop"]
 
@@ -36,22 +37,27 @@ def _kind(name: bytes) -> Kind:
     return kind
 
 
-def upward(headers: Headers, authorization: bytes | None, *, readable: bool) -> Headers:
+def upward(headers: Headers, credential: Field | None, version: Field | None = None, *, readable: bool) -> Headers:
     """The fields to send up.
 
-    `authorization` replaces the client's credential. `readable` asks for an answer without content coding, because
-    the gateway reads it.
+    Args:
+        headers: the client's.
+        credential: the upstream's own key, in place of the client's.
+        version: the upstream's own, where the client names none.
+        readable: ask for an answer without content coding, because the gateway reads it.
     """
     kinds = _KINDS
     kept: Headers = []
     for pair in headers:
         kind = kinds.get(pair[0]) or _kind(pair[0])
         if kind == "hop":  # it may name further ones: the thorough way
-            return upward(end_to_end(headers), authorization, readable=readable)
-        if kind == "plain" or (kind == "credential" and authorization is None) or (kind == "coding" and not readable):
+            return upward(end_to_end(headers), credential, version, readable=readable)
+        if kind == "plain" or (kind == "credential" and credential is None) or (kind == "coding" and not readable):
             kept.append(pair)
-    if authorization is not None:
-        kept.append((b"authorization", authorization))
+    if credential is not None:
+        kept.append(credential)
+    if version is not None and find(headers, version[0]) is None:
+        kept.append(version)
     if readable:
         kept.append(_IDENTITY)
     return kept

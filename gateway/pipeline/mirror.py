@@ -19,8 +19,7 @@ from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.recorder import Recorder
 from gateway.pipeline.settle import Settled, settle
 from gateway.recording.frames import Signal
-from policies.outcome import read_answer
-from policies.render import last_user_text
+from policies.render import Turns
 
 _DAY_S = 86_400.0
 _FRACTION = 1.0 / 2**32
@@ -101,6 +100,7 @@ class Sample:
     view: PolicyView
     request: Request
     body: dict[str, Any]
+    turns: Turns
     model: str
     bodies: bool
 
@@ -136,10 +136,13 @@ class Shot:
             self._end("no_upstream")
             return
         try:
-            memory = arm.memory.recall(last_user_text(self._body)) if arm.memory is not None else []
-            payload = self._way.renderer.render(self._body, [entry for entry, _ in memory])
-            headers = upward(request.headers, route.authorization, readable=True)
-            route.call(request.method, route.path(request.target), headers, payload, self)
+            turns = self._sample.turns
+            memory = arm.memory.recall(turns.text) if arm.memory is not None else []
+            payload = self._way.renderer.render(self._body, [entry for entry, _ in memory], turns=turns)
+            headers = upward(request.headers, route.credential, route.address.version, readable=True)
+            model = self._way.target.model
+            path = route.path(request.target, model.model if model is not None else self._sample.model)
+            route.call(request.method, path, headers, payload, self)
         except Exception as error:  # noqa: BLE001
             self._mirror.fall_open.count("mirror", error)
             self._end(None, fell_open=True)
@@ -191,7 +194,7 @@ class Shot:
                 self._body,
                 status=self._status,
                 provider_status=self._status,
-                answer=read_answer(b"".join(self._chunks)) if ok else None,
+                answer=self._sample.view.dialect.read_answer(b"".join(self._chunks)) if ok else None,
                 transport_error=transport,
                 first_byte_ms=self._first_ms,
                 last_byte_ms=elapsed,

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import orjson
 
 from gateway.http.errors import UpstreamError
-from gateway.http.framing import end_to_end
 from gateway.http.messages import Headers, Reply, Request
 from gateway.pipeline import answers
+from gateway.pipeline.failures import Failure
 from gateway.pipeline.headers import upward
 from gateway.pipeline.routes import Route
 
@@ -30,7 +30,7 @@ class ModelList:
     def begin(self) -> None:
         """Ask the provider."""
         request, route = self._request, self._route
-        headers = upward(request.headers, route.authorization, readable=True)
+        headers = upward(request.headers, route.credential, route.address.version, readable=True)
         call = route.call(request.method, route.path(request.target), headers, request.body, self)
 
         def gone() -> None:
@@ -42,7 +42,7 @@ class ModelList:
     def on_head(self, status: int, headers: Headers) -> None:
         """The answer begins."""
         self._status = status
-        self._headers = [*end_to_end(headers), (b"x-evogate-request-id", self._id.encode())]
+        self._headers = [*headers, (b"x-evogate-request-id", self._id.encode())]
 
     def on_data(self, data: bytes) -> None:
         """A piece of it."""
@@ -57,8 +57,8 @@ class ModelList:
     def on_error(self, error: UpstreamError) -> None:
         """There is none."""
         self._route.done()
-        status, body = answers.upstream_error(error)
-        self._reply.send(status, answers.made_here(error.kind, self._id), body)
+        failure = Failure.of(error)
+        self._reply.send(failure.status, answers.made_here(error.kind, self._id), answers.upstream_error(failure))
 
 
 def extended(body: bytes, names: list[str]) -> bytes:

@@ -1,12 +1,13 @@
 """The decision about one request: which arm, at which odds, why, and what it enters. No I/O."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from gateway.http.messages import Request
 from gateway.pipeline.epoch import Arm, Entrance, PolicyView
 from policies.assignment import draw
 from policies.pins import Pin, Pins
-from policies.unit import Conversation, identify
+from policies.render import Turns
+from policies.unit import Conversation, Lineages, identify
 
 Why = Literal["draw", "pin", "middle", "only", "frozen", "fell_open"]
 _NONE: tuple[Entrance, ...] = ()
@@ -77,18 +78,20 @@ def _production(view: PolicyView, who: Conversation, pins: Pins | None, now: flo
 
 
 def conversation_of(
-    view: PolicyView, request: Request, body: dict[str, Any], *, key: bytes, request_id: str
+    view: PolicyView, request: Request, turns: Turns, *, key: bytes, request_id: str, lineages: Lineages
 ) -> Conversation:
     """The unit that a request belongs to, by the policy's rule."""
     if view.unit_kind == "request":
         return Conversation(short(request_id), 1, continued=False)
+    index = request.index
     return identify(
-        body,
+        turns,
         key=key,
-        session=request.get(b"x-evogate-session"),
-        credential=request.get(b"authorization"),
+        session=index.get(b"x-evogate-session"),
+        credential=index.get(view.dialect.credential) or index.get(b"authorization"),
         kind=view.unit_kind,
-        header=request.get(view.unit_header) if view.unit_header is not None else None,
+        header=index.get(view.unit_header) if view.unit_header is not None else None,
+        lineages=lineages,
     )
 
 

@@ -1,5 +1,7 @@
 """Requests of late: what feedback refers to, and what a next turn is compared with. Bounded, oldest out first."""
 
+from collections import deque
+
 from gateway.pipeline.epoch import Entrance
 from gateway.pipeline.settle import Essence
 
@@ -13,8 +15,8 @@ class Recent:
         "arm", "at", "entrances", "essence", "feedback_key", "fresh", "id", "policy", "reward", "said", "turn", "unit",
     )  # fmt: skip
 
-    def __init__(
-        self, request_id: str, at: float, *, policy: str, unit: str, turn: int, arm: str,
+    def __init__(  # noqa: PLR0917 - keywords would cost more than the rest of the call
+        self, request_id: str, at: float, policy: str, unit: str, turn: int, arm: str,
         entrances: tuple[Entrance, ...], fresh: bool, said: int,
     ) -> None:  # fmt: skip
         self.id = request_id
@@ -34,11 +36,13 @@ class Recent:
 class RecentRequests:
     """By id, and the latest one of each unit."""
 
-    __slots__ = ("_by_id", "_capacity", "_latest")
+    __slots__ = ("_by_id", "_capacity", "_latest", "_order")
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._by_id: dict[str, Recent] = {}
         self._latest: dict[tuple[str, str], Recent] = {}
+        # A dict's own order is no queue: to find its first key it passes over every one that was deleted before.
+        self._order: deque[Recent] = deque()
         self._capacity = capacity
 
     def __len__(self) -> int:
@@ -46,9 +50,10 @@ class RecentRequests:
 
     def add(self, entry: Recent) -> Recent | None:
         """Remember a request; returns the one before it in the same unit."""
-        if len(self._by_id) >= self._capacity:
+        if len(self._order) >= self._capacity:
             self._drop_oldest()
         self._by_id[entry.id] = entry
+        self._order.append(entry)
         key = (entry.policy, entry.unit)
         before = self._latest.get(key)
         self._latest[key] = entry
@@ -63,7 +68,8 @@ class RecentRequests:
         return self._latest.get((policy, unit))
 
     def _drop_oldest(self) -> None:
-        oldest = self._by_id.pop(next(iter(self._by_id)))
+        oldest = self._order.popleft()
+        self._by_id.pop(oldest.id, None)
         key = (oldest.policy, oldest.unit)
         if self._latest.get(key) is oldest:
             del self._latest[key]

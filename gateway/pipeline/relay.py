@@ -1,10 +1,11 @@
 """Requests that no policy covers: the client's bytes go up, the provider's come down, as they arrive."""
 
 from gateway.http.errors import UpstreamError
-from gateway.http.framing import content_length, end_to_end
+from gateway.http.framing import content_length, find
 from gateway.http.messages import Headers, Reply, Request
 from gateway.http.upstream import Call
 from gateway.pipeline import answers
+from gateway.pipeline.failures import Failure
 from gateway.pipeline.headers import upward
 from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.routes import Route
@@ -30,18 +31,22 @@ class Relay:
         """Send the request up."""
         request, route = self._request, self._route
         self._metrics.relayed += 1
-        headers = upward(request.headers, route.authorization, readable=False)
+        headers = upward(request.headers, route.credential, route.address.version, readable=False)
         self._call = route.call(request.method, route.path(request.target), headers, request.body, self)
         self._reply.on_gone = self._gone
         self._reply.on_pause = self._call.pause
         self._reply.on_resume = self._call.resume
 
+    def on_whole(self, status: int, headers: Headers, body: bytes, _content_type: bytes) -> None:
+        """All of it at once."""
+        self._release()
+        self._reply.send(status, self._named(headers), body)
+
     def on_head(self, status: int, headers: Headers) -> None:
         """The answer begins."""
         self._started = True
-        self._stream = any(n.lower() == b"content-type" and v.startswith(b"text/event-stream") for n, v in headers)
-        kept = [*end_to_end(headers), (b"x-evogate-request-id", self._id.encode())]
-        self._reply.start(status, kept, content_length(headers))
+        self._stream = (find(headers, b"content-type") or b"").startswith(b"text/event-stream")
+        self._reply.start(status, self._named(headers), content_length(headers))
 
     def on_data(self, data: bytes) -> None:
         """A piece of it."""
@@ -57,12 +62,16 @@ class Relay:
         self._release()
         self._metrics.error(error.kind)
         if not self._started:
-            status, body = answers.upstream_error(error)
-            self._reply.send(status, answers.made_here(error.kind, self._id), body)
+            failure = Failure.of(error)
+            headers = answers.made_here(error.kind, self._id)
+            self._reply.send(failure.status, headers, answers.upstream_error(failure))
         elif self._stream:
-            self._reply.end(answers.error_event(str(error), error.kind))
+            self._reply.end(answers.error_event(Failure.of(error)))
         else:
             self._reply.abort()
+
+    def _named(self, headers: Headers) -> Headers:
+        return [*headers, (b"x-evogate-request-id", self._id.encode())]
 
     def _gone(self) -> None:
         if self._call is not None and self._open:

@@ -5,11 +5,13 @@ from typing import Any
 
 import orjson
 
-from gateway.pipeline.epoch import Epoch, Target
+from gateway.pipeline.epoch import Epoch, Target, Way
 from gateway.pipeline.plan import Plan
 from policies.errors import ClientError
 from policies.memory import Entry
-from policies.render import last_user_text
+from policies.render import Turns
+
+_NO_MEMORY: list[tuple[Entry, float]] = []
 
 
 class Rendered:
@@ -18,7 +20,7 @@ class Rendered:
     __slots__ = ("hides_usage", "memory", "payload", "target")
 
     def __init__(
-        self, target: Target, payload: bytes, memory: list[tuple[Entry, float]], *, hides_usage: bool = False
+        self, target: Target, payload: bytes, memory: list[tuple[Entry, float]], hides_usage: bool = False
     ) -> None:
         self.target = target
         self.payload = payload
@@ -26,8 +28,14 @@ class Rendered:
         self.hides_usage = hides_usage
 
 
-def render(
-    epoch: Epoch, plan: Plan, body: dict[str, Any], *, raw: bytes, model: str, on_fault: Callable[[Exception], None]
+def render(  # noqa: PLR0917 - on the path of every request
+    epoch: Epoch,
+    plan: Plan,
+    body: dict[str, Any],
+    turns: Turns,
+    raw: bytes,
+    model: str,
+    on_fault: Callable[[Exception], None],
 ) -> Rendered:
     """The arm's bytes; else production's; else the client's with the alias replaced; else as sent.
 
@@ -36,10 +44,8 @@ def render(
     """
     for arm in (plan.arm, plan.view.production):
         try:
-            way = arm.way(model)
-            memory = arm.memory.recall(last_user_text(body)) if arm.memory is not None else []
-            payload = way.renderer.render(body, [entry for entry, _ in memory], ask_usage=True)
-            return Rendered(way.target, payload, memory, hides_usage=way.renderer.adds_usage(body))
+            memory = arm.memory.recall(turns.text) if arm.memory is not None else _NO_MEMORY
+            return _apply(arm.way(model), body, turns, raw, memory)
         except ClientError:
             break
         except Exception as error:  # noqa: BLE001
@@ -52,3 +58,19 @@ def render(
     except Exception as error:  # noqa: BLE001
         on_fault(error)
         return Rendered(target, raw, [])
+
+
+def render_for(way: Way, body: dict[str, Any], turns: Turns, raw: bytes, first: Rendered) -> Rendered:
+    """What another model gets of a request that was rendered before, with the same memory.
+
+    Raises:
+        ClientError: the genome can't be applied to it.
+    """
+    return _apply(way, body, turns, raw, first.memory)
+
+
+def _apply(way: Way, body: dict[str, Any], turns: Turns, raw: bytes, memory: list[tuple[Entry, float]]) -> Rendered:
+    renderer = way.renderer
+    entries = [entry for entry, _ in memory] if memory else ()
+    payload = renderer.render(body, entries, ask_usage=True, turns=turns, raw=raw)
+    return Rendered(way.target, payload, memory, "stream" in body and renderer.adds_usage(body))

@@ -15,7 +15,7 @@ from gateway.http.upstream import Call, Pool, Sink
 from gateway.pipeline.admission import Admission
 from policies.errors import OperatorError
 from policies.kinds import Address
-from policies.resilience import Permit, Trouble
+from policies.resilience import Permit, TimeoutRules, Trouble
 
 _uniform = SystemRandom().random  # jitter of back-offs
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  (compared, not bound)
@@ -24,8 +24,16 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  
 class PoolLike(Protocol):
     """What a route needs of a pool."""
 
-    def call(self, method: bytes, path: bytes, headers: Headers, body: bytes, sink: Sink) -> Call:
-        """Send a request; its events go to `sink`."""
+    def call(  # noqa: PLR0917 - on the path of every request
+        self,
+        method: bytes,
+        path: bytes,
+        headers: Headers,
+        body: bytes,
+        sink: Sink,
+        timeouts: TimeoutRules | None = None,
+    ) -> Call:
+        """Send a request; its events go to `sink`. `timeouts` come before the upstream's own."""
 
     def close(self) -> None:
         """Close every connection."""
@@ -68,11 +76,19 @@ class Route:
         """
         return self is meant or self.credential is not None or not credentials
 
-    def call(self, method: bytes, path: bytes, headers: Headers, body: bytes, sink: Sink) -> Call:
+    def call(  # noqa: PLR0917 - on the path of every request
+        self,
+        method: bytes,
+        path: bytes,
+        headers: Headers,
+        body: bytes,
+        sink: Sink,
+        timeouts: TimeoutRules | None = None,
+    ) -> Call:
         """Send a request; `done` must follow once its sink has had its last event."""
         self._in_flight += 1
         try:
-            return self.pool.call(method, path, headers, body, sink)
+            return self.pool.call(method, path, headers, body, sink, timeouts)
         except BaseException:
             self.done()
             raise

@@ -8,12 +8,14 @@ from gateway.pipeline.arms import Parts
 from gateway.pipeline.epoch import Arm, PolicyView, Trial
 from gateway.pipeline.snapshot import PolicySnapshot
 from policies.bandit import Posterior
+from policies.dialects import dialect_of
 from policies.errors import OperatorError
 from policies.evidence.returns import tries_of
 from policies.factorial import Design
 from policies.fitness import Gates, Weights, resolve
 from policies.genome import MemoryLayer
 from policies.render import Renderer
+from policies.resilience import TimeoutRules
 
 _CONDITIONAL: frozenset[object] = frozenset({"json_schema", "tool_args"})
 _RESTING = 5  # older versions that conversations may still be pinned to
@@ -90,7 +92,11 @@ class Scene:
             entrances=entered,
             experiments=tuple(found[0].experiment if found else None for found in entered),
             trials=tuple(trials),
+            subjects=frozenset(trial.subject for trial in trials),
             shadows=self._shadows(),
+            retries=self._workshop.retries(self._name, self._policy),
+            timeouts=self._timeouts(),
+            dialect=dialect_of(self._policy.match.path),
             validators=self._workshop.validators(self._policy),
             always_validates=not _CONDITIONAL.issuperset(self._policy.validators),
             weights=weights,
@@ -100,6 +106,10 @@ class Scene:
             frozen=frozen,
             problems=tuple(self._parts.problems),
         )
+
+    def _timeouts(self) -> TimeoutRules | None:
+        rules = self._policy.resilience.timeouts
+        return rules if rules != TimeoutRules() else None
 
     def _weights(self) -> Weights:
         wanted, budgets = self._policy.reward.weights, self._policy.budgets

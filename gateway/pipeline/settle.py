@@ -15,8 +15,8 @@ class Settled:
     """The end of one exchange. `reward` is None for classes outside the union of failures."""
 
     __slots__ = (
-        "answer", "attempts", "cost_usd", "detail", "failure", "first_byte_ms", "last_byte_ms", "repairs", "reward",
-        "status", "validators",
+        "answer", "attempts", "cost_usd", "detail", "essence", "failure", "first_byte_ms", "last_byte_ms", "repairs",
+        "reward", "status", "validators",
     )  # fmt: skip
 
     def __init__(self, status: int, answer: Answer | None, first_byte_ms: float, last_byte_ms: float) -> None:
@@ -27,23 +27,26 @@ class Settled:
         self.cost_usd = 0.0
         self.failure: str | None = None
         self.detail = ""
-        self.validators: dict[str, float] = {}
+        self.validators = _NO_CHECKS
         self.repairs = 0
         self.attempts = 1
         self.reward: float | None = None
+        self.essence: Essence = (None, (), last_byte_ms, 0, 0, 0.0)
 
-    @property
-    def essence(self) -> Essence:
-        """What a later word about the answer needs: atoms only, which the collector need not visit."""
+    def conclude(self, failure: str | None, detail: str) -> Essence:
+        """Note the verdict; returns what a later word about the answer needs: atoms, which no collector need visit."""
+        self.failure, self.detail = failure, detail
         tokens = self.answer.output_tokens if self.answer is not None else 0
-        checks = tuple(self.validators.items())
-        return self.failure, checks, self.last_byte_ms, tokens, self.repairs, self.cost_usd
+        checks = tuple(self.validators.items()) if self.validators else ()
+        self.essence = (failure, checks, self.last_byte_ms, tokens, self.repairs, self.cost_usd)
+        return self.essence
 
     @classmethod
     def fell_open(cls, status: int, first_byte_ms: float, last_byte_ms: float) -> Self:
         """An exchange that could not be judged: its answer went out, and the arm has failed."""
         done = cls(status, None, first_byte_ms, last_byte_ms)
-        done.failure, done.detail, done.reward = FailureClass.FELL_OPEN.value, "the outcome could not be judged", 0.0
+        done.conclude(FailureClass.FELL_OPEN.value, "the outcome could not be judged")
+        done.reward = 0.0
         return done
 
 
@@ -58,11 +61,14 @@ def settle(
     transport_error: str | None,
     first_byte_ms: float,
     last_byte_ms: float,
-    client_gone: bool,
-    fell_open: bool,
+    client_gone: bool = False,
+    fell_open: bool = False,
+    fell_back: bool = False,
+    attempts: int = 1,
 ) -> Settled:
     """Judge one exchange by the rules of its policy. `status` went to the client, `provider_status` came (0: none)."""
     done = Settled(status, answer, first_byte_ms, last_byte_ms)
+    done.attempts = attempts
     if answer is not None:
         done.cost_usd = cost(answer, target.input_price, target.cached_price, target.output_price)
         checkable = answer.complete and answer.error is None and not client_gone
@@ -77,16 +83,17 @@ def settle(
         validators=done.validators,
         client_gone=client_gone,
         fell_open=fell_open,
+        fell_back=fell_back,
     )
     budgets = view.settings.budgets
-    failure, done.detail = classify(
+    failure, detail = classify(
         observed,
         p95_ms=budgets.p95_ms,
         usd_per_request=budgets.usd_per_request,
         validator_gate=view.gates.validator_score,
     )
-    done.failure = str(failure) if failure is not None else None
-    done.reward = rescore(view, done.essence, None)
+    essence = done.conclude(failure.value if failure is not None else None, detail)
+    done.reward = rescore(view, essence, None)
     return done
 
 

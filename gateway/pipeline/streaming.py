@@ -1,6 +1,12 @@
 """A streamed answer on its way: relayed event by event as it arrives, all but the terminator, and read along."""
 
-from policies.outcome import Answer, StreamReader
+from policies.dialects import Dialect
+from policies.outcome import Answer
+
+_FAULTS = {
+    "malformed": "the upstream sent an event that can't be read",
+    "truncated": "the upstream ended the stream before its end",
+}
 
 
 class Stream:
@@ -8,16 +14,19 @@ class Stream:
 
     __slots__ = ("_held", "_reader", "over")
 
-    def __init__(self, *, hide_usage: bool) -> None:
-        self._reader = StreamReader(hide_usage=hide_usage)
+    def __init__(self, dialect: Dialect, *, hide_usage: bool) -> None:
+        self._reader = dialect.reader(hide_usage)
         self._held = b""
         self.over = False
 
     def feed(self, data: bytes) -> bytes:
         """What may go on to the client now."""
-        relay, held = self._reader.split(data)
-        self._held += held
-        self.over = self._reader.done or self._reader.error is not None
+        reader = self._reader
+        relay, held = reader.split(data)
+        if held:
+            self._held += held
+        head = reader.head
+        self.over = reader.done or head.error is not None or head.malformed > 0
         return relay
 
     def finish(self) -> bytes:
@@ -39,9 +48,15 @@ class Stream:
     @property
     def whole(self) -> bool:
         """It has ended as a good stream ends."""
-        return self._reader.done and self._reader.error is None
+        return self._reader.done and not self.reported and not self._reader.head.malformed
 
     @property
     def reported(self) -> bool:
-        """The provider sent an error inside the stream; the client has it already."""
-        return self._reader.error is not None
+        """The provider sent an error inside the stream."""
+        return self._reader.head.error is not None
+
+    @property
+    def fault(self) -> tuple[str, str]:
+        """What is wrong with a stream that is neither: a word and a sentence."""
+        kind = "malformed" if self._reader.head.malformed else "truncated"
+        return kind, _FAULTS[kind]

@@ -90,7 +90,7 @@ class Worker:
         self.routes = Routes(self._loop)
         self.verdicts = Verdicts()
         self.snapshot = Snapshot()
-        self._builder = Builder(metrics, key, Memories())
+        self._builder = Builder(metrics, key, Memories(), self._loop.time)
         self._changed: int | None = None
         self._reading = asyncio.Lock()  # an older reading of the registry must not replace a newer one
         self.desk = Desk(self.core, home / "spool", recording.retain_s)

@@ -77,10 +77,8 @@ class GroupCommit:
 
     def _run_all(self, callbacks: list[Then]) -> None:
         for then in callbacks:
-            self._run(then)
-
-    def _run(self, then: Then) -> None:
-        try:
-            then()
-        except Exception as error:  # noqa: BLE001  one answer's fault must not hold back the others of its tick
-            self._loop.call_exception_handler({"message": "a callback of the group commit failed", "exception": error})
+            try:
+                then()
+            except Exception as error:  # noqa: BLE001, PERF203  one answer's fault must not hold back the others
+                told = {"message": "a callback of the group commit failed", "exception": error}
+                self._loop.call_exception_handler(told)

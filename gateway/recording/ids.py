@@ -4,17 +4,15 @@ import os
 from collections.abc import Callable
 
 _STAMP_BITS = 12  # of `rand_a`: the fraction of the millisecond, RFC 9562 section 6.2, method 3
-_RANDOM_BITS = 62
-_VERSION = 7 << 76
-_VARIANT = 2 << 62
+# The first digit of `rand_b`, which begins with the two bits of the variant.
+_VARIANT = dict(zip("0123456789abcdef", 4 * "89ab", strict=True))
 _NS_PER_MS = 1_000_000
 
 
-def uuid7(stamp: int, randomness: int) -> str:
-    """The id of a 60-bit time stamp (4096ths of a Unix millisecond) and 62 random bits."""
-    milliseconds, fraction = stamp >> _STAMP_BITS, stamp & 0xFFF
-    value = f"{milliseconds << 80 | _VERSION | fraction << 64 | _VARIANT | randomness:032x}"
-    return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
+def uuid7(stamp: int, randomness: bytes) -> str:
+    """The id of a 60-bit time stamp (4096ths of a Unix millisecond) and 8 random bytes, two bits of which go unused."""
+    time, rest = f"{stamp:015x}", randomness.hex()
+    return f"{time[:8]}-{time[8:12]}-7{time[12:]}-{_VARIANT[rest[0]]}{rest[1:4]}-{rest[4:]}"
 
 
 class IdSource:
@@ -30,7 +28,7 @@ class IdSource:
         if stamp <= self._last:
             stamp = self._last + 1
         self._last = stamp
-        return uuid7(stamp, int.from_bytes(self._entropy(8)) >> (64 - _RANDOM_BITS))
+        return uuid7(stamp, self._entropy(8))
 
 
 def id_time(request_id: str) -> float:

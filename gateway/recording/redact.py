@@ -39,6 +39,11 @@ class Redactor:
         self._patterns = [_compile(number, pattern) for number, pattern in enumerate(patterns, 1)]
         self._key = key[:_KEY_BYTES]
 
+    @property
+    def active(self) -> bool:
+        """Whether any pattern is configured."""
+        return bool(self._patterns)
+
     def __call__(self, data: bytes) -> bytes:
         """`data`, which is JSON, without what must not be kept; the same object where no pattern is configured."""
         return _LITERAL.sub(self._literal, data) if self._patterns else data

@@ -13,13 +13,14 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 from gateway.recording.chain import Chain, Head, resume
 from gateway.recording.errors import SpoolError
 from gateway.recording.folder import lock, next_segment, recover, unusable
 from gateway.recording.segments import Position, plain_path
 from gateway.recording.sync import Sync
-from gateway.recording.wire import HEADER, header
+from gateway.recording.wire import HEADER, MAX_PAYLOAD
 
 KEEP_BYTES = 64 << 20
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -84,17 +85,13 @@ class SpoolWriter:
 
     def append(self, payload: bytes) -> None:
         """Take one frame into memory."""
-        size = HEADER.size + len(payload)
-        try:
-            head = header(payload)
-        except ValueError:
+        length = len(payload)
+        too_much = self._failing and self._waiting + length > self._keep_bytes
+        if too_much or not 0 < length <= MAX_PAYLOAD:
             self.lost += 1
             return
-        if self._failing and self._waiting + size > self._keep_bytes:
-            self.lost += 1
-            return
-        self._chunks += (head, payload)
-        self._waiting += size
+        self._chunks += (HEADER.pack(length, crc32(payload)), payload)
+        self._waiting += HEADER.size + length
         self._frames += 1
 
     def flush(self) -> None:

@@ -70,6 +70,7 @@ KINDS: dict[str, Row] = {
     "diverged": Row("never", elsewhere=True, counts=Counts.GOOD),  # a rescue that did not fit
     "upstream_call": _OURS,  # a fault here
     "gone": _OURS,  # the client hung up
+    "trial": _OURS,  # of a genome on trial, whose failures may be its own doing
 }
 
 STATUSES: dict[int, Row] = {

@@ -37,6 +37,7 @@ def settings(base_url: str, policy: JSON | None = None, **sections: Any) -> Sett
                 "genome": {"prompt": {"rubric": "Answer kindly."}, "strategy": {"model_key": "large"}},
                 "breaker": {"window_s": 60, "deadline_s": 5},
                 "bandit": {"ramp": 0},
+                "resilience": {"retries": 0},
                 **(policy or {}),
             }
         },

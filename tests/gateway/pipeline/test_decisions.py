@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import BanditSettings, BreakerSettings, Policy, Upstream
+from gateway.http.calls import Patience
 from gateway.http.framing import HOP_BY_HOP
 from gateway.http.messages import Headers
 from gateway.http.upstream import Call, Sink
@@ -23,6 +24,7 @@ from gateway.pipeline.recent import Recent, RecentRequests
 from gateway.pipeline.routes import Route
 from gateway.pipeline.signals import RETRY_WITHIN_S, is_correction, observe
 from policies.bandit import Posterior
+from policies.resilience import TimeoutRules
 
 FLAT: dict[str, Posterior] = {}
 
@@ -160,8 +162,16 @@ class NoPool:
     def __init__(self) -> None:
         self.closed = False
 
-    def call(self, method: bytes, path: bytes, headers: Headers, body: bytes, sink: Sink) -> Call:
-        return Call(method, body, sink, 0.0)
+    def call(  # noqa: PLR0917 - as the protocol has it
+        self,
+        method: bytes,
+        path: bytes,
+        headers: Headers,
+        body: bytes,
+        sink: Sink,
+        timeouts: TimeoutRules | None = None,
+    ) -> Call:
+        return Call(method, body, sink, 0.0, Patience(1.0, 1.0, 1.0, 1.0))
 
     def close(self) -> None:
         self.closed = True

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import openai
+import orjson
 import pytest
 
 from config.settings import Settings
@@ -50,16 +51,16 @@ async def test_an_end_without_terminator_is_a_cut(tmp_path: Path) -> None:
     assert settled["failure"] == "cut_short"
 
 
-async def test_a_providers_error_inside_a_stream_is_relayed_once(tmp_path: Path) -> None:
+async def test_an_error_in_a_stream_that_has_not_begun_is_an_error_with_a_status(tmp_path: Path) -> None:
     event = b'data: {"error":{"message":"overloaded","type":"server_error","param":null,"code":null}}\n\n'
 
     async def script(visit: Visit) -> None:
         await visit.send(STREAM + chunk(delta("Once")) + chunk(event) + chunk(DONE) + END)
 
-    _, _, body, settled = await outcome_of(script, tmp_path, stream=True)
-    assert body == delta("Once") + event
-    assert settled["failure"] == "server_error"
-    assert settled["detail"] == "overloaded"
+    status, headers, body, settled = await outcome_of(script, tmp_path, stream=True)
+    assert (status, headers["x-evogate-error"]) == (500, "stream_error")
+    assert orjson.loads(body)["error"]["message"] == "overloaded"
+    assert (settled["failure"], settled["detail"], settled["status"]) == ("server_error", "overloaded", 500)
 
 
 async def test_a_stalled_stream_times_out(tmp_path: Path) -> None:
@@ -98,14 +99,14 @@ async def test_a_providers_own_error_passes_unchanged(tmp_path: Path) -> None:
     assert (settled["failure"], settled["reward"]) == ("rate_limited", None)
 
 
-async def test_an_error_inside_a_200_passes_and_fails(tmp_path: Path) -> None:
+async def test_an_error_inside_a_200_gets_a_status_that_says_so(tmp_path: Path) -> None:
     theirs = b'{"error": {"message": "no capacity"}}'
 
     async def script(visit: Visit) -> None:
         await visit.send(whole(theirs))
 
     status, _, body, settled = await outcome_of(script, tmp_path, stream=False)
-    assert (status, body) == (200, theirs)
+    assert (status, body) == (502, theirs)
     assert settled["failure"] == "server_error"
 
 
