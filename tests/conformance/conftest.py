@@ -13,6 +13,7 @@ from tests.conformance.provider import Provider
 from tests.conformance.wiring import APPLIED
 from tests.gateway.pipeline.conftest import Running, running
 
+POLICIES = [f"clerk{n}" for n in range(len(APPLIED))]
 RUBRIC = "Speak as the ferry's clerk."
 
 
@@ -43,12 +44,12 @@ async def gateway(provider: Provider, tmp_path: Path) -> AsyncIterator[Running]:
 def settings(url: str) -> Settings:
     """Models named `clerk-*` are covered."""
     policies: dict[str, Any] = {
-        f"clerk{n}": {
+        name: {
             "mode": "auto",
             "match": {"path": path, "model": "clerk-*"},
             "genome": {"prompt": {"rubric": RUBRIC}, "strategy": {"temperature": 0.25}},
         }
-        for n, path in enumerate(APPLIED)
+        for name, path in zip(POLICIES, APPLIED, strict=True)
     }
     return Settings.model_validate(
         {

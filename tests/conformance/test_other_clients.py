@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.conformance.conftest import POLICIES
 from tests.conformance.environments import building
 from tests.conformance.provider import Provider
 from tests.conformance.provider.framing import REPLY, TRIP
@@ -34,7 +35,7 @@ async def test_the_node_client(gateway: Running, cache: Path) -> None:
     assert (told["version"], told["requestId"]) == ("v1.0", "req_fixture")
     assert (told["arguments"], told["parsed"], told["after"]) == (TRIP, TRIP, "Noted: seat 12")
     assert told["events"][-1] == "response.completed"
-    assert (told["file"], told["models"], told["embedding"]) == ("file-1", ["fixture-1", "clerk0"], [0.25, -0.5])
+    assert (told["file"], told["models"], told["embedding"]) == ("file-1", ["fixture-1", *POLICIES], [0.25, -0.5])
     missing = {"name": "NotFoundError", "status": 404, "code": "model_not_found", "requestId": "req_fixture"}
     assert told["error"] == missing
     assert told["cut"] == {"name": "APIError", "code": "truncated"}

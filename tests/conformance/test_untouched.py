@@ -11,6 +11,7 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from tests.conformance.calls import CALLS, Clients
+from tests.conformance.conftest import POLICIES
 from tests.conformance.provider import Provider
 from tests.faults.upstream import Visit
 from tests.gateway.pipeline.conftest import Running
@@ -59,7 +60,7 @@ async def test_credentials_and_versions_reach_the_provider(provider: Provider, g
 
 
 async def test_the_list_of_models_has_the_policies_in_it(gateway: Running) -> None:
-    assert [model.id async for model in await gateway.openai.models.list()] == ["fixture-1", "clerk0"]
+    assert [model.id async for model in await gateway.openai.models.list()] == ["fixture-1", *POLICIES]
     with pytest.raises(openai.NotFoundError) as caught:
         await gateway.openai.models.retrieve("nobody")
     assert caught.value.code == "unknown_url"

@@ -7,19 +7,19 @@ from tests.faults.catalogue import Shape
 
 Rows = dict[tuple[str, Shape], str]
 
-_UNREAD = "a 200 whose body is no answer passes as a success; it should become 502 `malformed`"
+UNREAD = "a 200 whose body is no answer passes as a success; it should become 502 `malformed`"
 _EVENT = "an event that is no JSON is relayed, and [DONE] after it; it should end the stream with an error event"
 _GLUED = "the half event before the end is relayed without its blank line, and the error event is glued to it"
 _QUIET = "the official client does not look for `error` in a 200; with status 502 and the same body it raises"
 
 ON_THE_WIRE: Rows = {
     ("S10", "stream"): _EVENT,
-    ("S10", "whole"): _UNREAD,
+    ("S10", "whole"): UNREAD,
     ("P02", "stream"): _GLUED,
-    ("P02", "whole"): _UNREAD,
-    ("P08", "stream"): _UNREAD,
-    ("P08", "whole"): _UNREAD,
-    ("P09", "whole"): _UNREAD,
-    ("P12", "stream"): _UNREAD,
+    ("P02", "whole"): UNREAD,
+    ("P08", "stream"): UNREAD,
+    ("P08", "whole"): UNREAD,
+    ("P09", "whole"): UNREAD,
+    ("P12", "stream"): UNREAD,
 }
 OFFICIAL: Rows = ON_THE_WIRE | {("P03", "whole"): _QUIET}

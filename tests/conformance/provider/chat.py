@@ -19,10 +19,13 @@ def answer(body: JSON) -> Answer:
     message = _message(body)
     reason = "tool_calls" if "tool_calls" in message else "stop"
     if body.get("stream"):
-        include = (body.get("stream_options") or {}).get("include_usage")
-        return events(_chunks(body["model"], message, reason, usage=bool(include)))
+        return events(_chunks(body["model"], message, reason, usage=_wants_usage(body)))
     choice = {"index": 0, "message": {"role": "assistant", "refusal": None, **message}, "logprobs": None}
     return as_json({**_head(body["model"]), "choices": [{**choice, "finish_reason": reason}], "usage": USAGE})
+
+
+def _wants_usage(body: JSON) -> bool:
+    return bool((body.get("stream_options") or {}).get("include_usage"))
 
 
 def _message(body: JSON) -> JSON:
@@ -69,8 +72,9 @@ def text(body: JSON) -> Answer:
     """The older endpoint."""
     head = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": body["model"]}
     if body.get("stream"):
-        pieces = [_text(piece) for piece in words(REPLY)]
-        return events({**head, "choices": [choice]} for choice in (*pieces, _text("", "stop")))
+        choices = [*(_text(piece) for piece in words(REPLY)), _text("", "stop")]
+        last = [{**head, "choices": [], "usage": USAGE}] if _wants_usage(body) else []
+        return events([*({**head, "choices": [choice]} for choice in choices), *last])
     return as_json({**head, "choices": [_text(REPLY, "stop")], "usage": USAGE})
 
 
