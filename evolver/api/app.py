@@ -12,7 +12,7 @@ from evolver.api import improvement, records, services
 from evolver.api.common import DAEMON, envelope, reply
 from evolver.api.idempotency import RUNNING, once
 from evolver.api.openapi import DESCRIPTION
-from policies.errors import ConflictError, EvoGateError, NotFoundError, StaleError
+from policies.errors import ClientError, ConflictError, EvoGateError, NotFoundError, ProviderError, StaleError
 
 if TYPE_CHECKING:
     from evolver.daemon import Daemon
@@ -26,7 +26,9 @@ STATUSES: tuple[tuple[type[EvoGateError], int], ...] = (
     (NotFoundError, 404),
     (StaleError, 412),
     (ConflictError, 409),
-    (EvoGateError, 400),
+    (ClientError, 400),
+    (ProviderError, 502),
+    (EvoGateError, 503),  # the registry, a file or a setting: whoever asked can't help it
 )
 
 

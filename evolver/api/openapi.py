@@ -27,6 +27,8 @@ _ERRORS = {
     413: "the body is too large",
     422: "the idempotency key was used for another request",
     500: "a fault here",
+    502: "a provider that was asked did not answer as it should",
+    503: "the registry or a file can't be used: ask again later",
 }
 
 
