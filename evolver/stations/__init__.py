@@ -6,6 +6,7 @@ from evolver.stations.canary import CanaryStart
 from evolver.stations.confirmation import Confirmation
 from evolver.stations.gates import Gates
 from evolver.stations.judging import Judging
+from evolver.stations.log import LogReading
 from evolver.stations.promotion import Promotion
 from evolver.stations.shadow import Shadow
 from policies.lifecycle import State
@@ -20,7 +21,7 @@ def line() -> Line:
     return {
         "proposed": (Gates(),),
         "gated": (Admission(),),
-        "shadow": (Shadow(), Judging()),
+        "shadow": (LogReading(), Shadow(), Judging()),
         "judged": (CanaryStart(),),
         "canary": (Promotion(),),
         "promoted": (Confirmation(),),

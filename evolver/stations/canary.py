@@ -53,10 +53,13 @@ class CanaryStart:
 def promise(candidate: Candidate) -> float:
     """The gain in reward that shadow and judge let hope for; it decides nothing but the order of the queue.
 
+    Where users were given the very same content before, what they made of it counts instead of the shadow's estimate.
     The judge's liking is shrunk towards nothing: of a few dozen pairs it is mostly noise, and a candidate that passed
     at its first look was lucky more often than not.
     """
-    gain = candidate.stations.get("shadow", {}).get("quality", {}).get("estimate", 0.0)
+    gain = candidate.stations.get("log", {}).get("gain")
+    if gain is None:
+        gain = candidate.stations.get("shadow", {}).get("quality", {}).get("estimate", 0.0)
     liked = candidate.stations.get("judge", {}).get("preferences", [])
     return float(gain + sum(liked) / (len(liked) + SHRINKAGE))
 
