@@ -1,9 +1,9 @@
 """One recorded request with all that became known of it: what analysis, proposals and evaluation work on."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from policies.dialects import CHAT, Dialect, dialect_of
 from policies.outcome import OUTSIDE
 
 BAD_SCORE = 0.5
@@ -38,15 +38,17 @@ class Example:
     input_tokens: int = 0
     output_tokens: int = 0
     repairs: int = 0
+    path: str = CHAT.path  # of the endpoint
+
+    @property
+    def dialect(self) -> Dialect:
+        """Of the endpoint that it was sent to."""
+        return dialect_of(self.path)
 
     @property
     def request_text(self) -> str:
-        """The last user message as plain text; empty where there is none."""
-        messages = self.body.get("messages")
-        for message in reversed(messages if isinstance(messages, list) else []):
-            if isinstance(message, dict) and message.get("role") == "user":
-                return "\n".join(texts_of(message.get("content")))
-        return ""
+        """What the user asked last, as plain text; empty where there is nothing."""
+        return self.dialect.turns(self.body).text
 
     @property
     def answer_text(self) -> str:
@@ -68,13 +70,3 @@ class Example:
     def good(self) -> bool:
         """Known to be good: explicit feedback of 1 and nothing against it."""
         return not self.bad and self.failure is None and self.score is not None and self.score >= 1.0
-
-
-def texts_of(content: Any) -> Iterator[str]:
-    """The text parts of a message's content, which is a string or a list of parts."""
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        for part in content:
-            if isinstance(part, dict) and isinstance(part.get("text"), str):
-                yield part["text"]

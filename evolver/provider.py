@@ -10,8 +10,10 @@ import aiohttp
 import orjson
 
 from config.settings import LOOPBACK, Model, Settings, Upstream
+from policies.dialects import CHAT, dialect_of
 from policies.genome import Genome
-from policies.outcome import Answer, cost, read_answer
+from policies.kinds import Address
+from policies.outcome import Answer, cost
 from policies.render import ModelTarget, Renderer
 
 TIMEOUT_S = 60.0
@@ -95,25 +97,23 @@ class Provider:
             renderer = self._renderers[model_key] = Renderer(Genome(), target(self.settings, model_key))
         return await self.send(renderer.render(body), model_key)
 
-    async def send(self, rendered: bytes, model_key: str | None) -> Completion:
-        """Send a rendered request to the model's upstream (None: the first one)."""
+    async def send(self, rendered: bytes, model_key: str | None, path: str = CHAT.path) -> Completion:
+        """Send a rendered request to the model's upstream (None: the first one), to the endpoint of that path."""
         model = self.settings.models.get(model_key) if model_key is not None else None
         name = model.upstream if model else next(iter(self.settings.upstreams), None)
         if name is None:
             return Completion(0, None, None, 0.0, 0.0, "no upstream is configured")
         async with self._slots:
-            return await self._post(self.settings.upstreams[name], model, rendered)
+            return await self._post(self.settings.upstreams[name], model, rendered, path)
 
-    async def _post(self, upstream: Upstream, model: Model | None, rendered: bytes) -> Completion:
+    async def _post(self, upstream: Upstream, model: Model | None, rendered: bytes, path: str) -> Completion:
         assert self._session is not None, "the provider is not open"
-        headers = {"content-type": "application/json"}
-        if upstream.api_key is not None:
-            headers["authorization"] = f"Bearer {upstream.api_key.get_secret_value()}"
+        url, headers = _address(upstream, model, path)
         self.calls += 1
         began = time.monotonic()
         try:
             async with self._session.post(
-                f"{upstream.base_url}/chat/completions",
+                url,
                 data=rendered,
                 headers=headers,
                 ssl=upstream.verify_tls,
@@ -122,9 +122,9 @@ class Provider:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Completion(0, None, None, _ms_since(began), 0.0, str(error) or type(error).__name__)
-        return self._completion(status, data, model, _ms_since(began))
+        return self._completion(status, data, model, path, _ms_since(began))
 
-    def _completion(self, status: int, data: bytes, model: Model | None, latency_ms: float) -> Completion:
+    def _completion(self, status: int, data: bytes, model: Model | None, path: str, latency_ms: float) -> Completion:
         if status != 200:
             return Completion(status, None, None, latency_ms, 0.0, f"HTTP {status}: {data[:200]!r}")
         try:
@@ -133,10 +133,21 @@ class Provider:
             body = None
         if not isinstance(body, dict):
             return Completion(status, None, None, latency_ms, 0.0, "the answer is no JSON object")
-        answer = read_answer(data)
+        answer = dialect_of(path).read_answer(data)
         usd = _price(model, answer)
         self.spent_usd += usd
         return Completion(status, body, answer, latency_ms, usd, answer.error)
+
+
+def _address(upstream: Upstream, model: Model | None, path: str) -> tuple[str, dict[str, str]]:
+    """Where a request goes, and with which header fields."""
+    key = upstream.api_key.get_secret_value() if upstream.api_key is not None else None
+    address = Address(upstream.kind, upstream.base_url, key, upstream.api_version)
+    fields = [field for field in (address.credential, address.version) if field is not None]
+    headers = {"content-type": "application/json"} | {name.decode(): value.decode() for name, value in fields}
+    at = address.path(path.encode(), model.model if model is not None else "").decode()
+    base = urlsplit(upstream.base_url)
+    return f"{base.scheme}://{base.netloc}{at}", headers
 
 
 def _price(model: Model | None, answer: Answer) -> float:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
@@ -16,6 +15,9 @@ from policies.genome import Genome
 from policies.outcome import Observed, classify
 from policies.render import Renderer
 from policies.validators import Validators
+
+Renderers = dict[tuple[str | None, str], Renderer]  # by model key and dialect
+_ATTACHED = Completion(0, None, None, 0.0, 0.0, "the request belongs to a conversation that the provider keeps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +71,26 @@ class Replay:
 
     async def run(self, genome: Genome, examples: Sequence[Example]) -> list[Replayed]:
         """One answer for each example, in their order."""
-        renderers: dict[str | None, Renderer] = {}
+        renderers: Renderers = {}
         return list(await asyncio.gather(*(self._one(genome, example, renderers) for example in examples)))
 
-    def render(self, genome: Genome, body: dict[str, Any], renderers: dict[str | None, Renderer]) -> bytes:
-        """What would go up for `body`, never streamed."""
+    def render(self, genome: Genome, example: Example, renderers: Renderers) -> bytes:
+        """What would go up for a recorded request, never streamed and never stored."""
+        dialect, body = example.dialect, example.body
         key = model_key_of(self._settings, genome, body)
-        if key not in renderers:
+        renderer = renderers.get((key, dialect.name))
+        if renderer is None:
             wanted = target(self._settings, key) if key is not None else None
-            renderers[key] = Renderer(genome, wanted, self._policy.client_wins)
-        unstreamed = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
-        return renderers[key].render(unstreamed)
+            renderer = Renderer(genome, wanted, self._policy.client_wins, dialect.vocabulary)
+            renderers[key, dialect.name] = renderer
+        return renderer.render(dialect.detached(body) or body)
 
-    async def _one(self, genome: Genome, example: Example, renderers: dict[str | None, Renderer]) -> Replayed:
-        rendered = self.render(genome, example.body, renderers)
+    async def _one(self, genome: Genome, example: Example, renderers: Renderers) -> Replayed:
+        rendered = self.render(genome, example, renderers)
+        if example.dialect.detached(example.body) is None:
+            return self._measure(example, rendered, _ATTACHED)
         key = model_key_of(self._settings, genome, example.body)
-        return self._measure(example, rendered, await self._provider.send(rendered, key))
+        return self._measure(example, rendered, await self._provider.send(rendered, key, example.path))
 
     def _measure(self, example: Example, rendered: bytes, completion: Completion) -> Replayed:
         answer = completion.answer

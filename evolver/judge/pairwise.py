@@ -16,9 +16,9 @@ from typing import Any, Literal, get_args
 import json_repair
 
 from evolver.agreement import normalise
-from evolver.examples import texts_of
 from evolver.provider import Completion
 from evolver.store.reads import Texts
+from policies.dialects import spoken
 
 PROMPT = "pairwise_v1"
 MAX_CHARS = 12_000  # of the conversation and of each answer: recorded text is bounded wherever a model reads it
@@ -91,13 +91,7 @@ def winner_of(text: str) -> Winner:
 
 def conversation_of(body: dict[str, Any]) -> str:
     """The request as the person put it: every message but the system text."""
-    messages = body.get("messages")
-    spoken = [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
-    return "\n\n".join(
-        f"{m.get('role')}: {' '.join(texts_of(m.get('content')))}"
-        for m in spoken
-        if m.get("role") not in ("system", "developer")
-    )
+    return "\n\n".join(f"{role}: {text}" for role, text in spoken(body))
 
 
 def answer_of(answer: dict[str, Any]) -> str:

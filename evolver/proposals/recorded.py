@@ -9,7 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from evolver.examples import Example, texts_of
+from evolver.examples import Example
+from policies.dialects import spoken
 
 NGRAM = 8  # words in a row
 SHORTEST = 5  # a whole recorded text of so many words or more is a quotation too
@@ -22,10 +23,7 @@ def recorded_texts(examples: Iterable[Example]) -> list[str]:
 
 
 def _of(example: Example) -> Iterator[str]:
-    messages = example.body.get("messages")
-    for message in messages if isinstance(messages, list) else []:
-        if isinstance(message, dict) and message.get("role") not in ("system", "developer"):
-            yield from texts_of(message.get("content"))
+    yield from (text for _, text in spoken(example.body))
     yield from (example.answer_text, example.correction or "")
 
 

@@ -22,7 +22,8 @@ from policies.registry.values import Candidate
 SHAPES = 50  # distinct request shapes that are rendered
 RECENT = 500  # newest requests in which shapes and successes are looked for
 SIGNIFICANCE = 0.05
-UNTOUCHED = ("tools", "tool_choice", "response_format")
+UNTOUCHED = ("tools", "tool_choice", "response_format", "text", "output_config")
+SPOKEN = ("messages", "input", "prompt")  # where the endpoints have the conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +90,26 @@ def syntax(replay: Replay, genome: Genome, examples: list[Example]) -> Gate:
     """Renders for every recorded request shape; the value is the share that rendered well."""
     shapes = {_shape(example.body): example for example in reversed(examples)}
     chosen = list(shapes.values())[:SHAPES]
-    problems = {e.id: problem for e in chosen if (problem := _render_problem(replay, genome, e.body))}
+    problems = {e.id: problem for e in chosen if (problem := _render_problem(replay, genome, e))}
     value = 1.0 - len(problems) / len(chosen) if chosen else None
     return Gate(value, not problems, [e.id for e in chosen], {"problems": problems} if problems else {})
 
 
 def _shape(body: dict[str, Any]) -> str:
     """What distinguishes requests to a renderer: the fields present, the roles and the kinds of content."""
-    messages = body.get("messages")
-    roles = [(m.get("role"), type(m.get("content")).__name__) for m in messages] if isinstance(messages, list) else []
+    turns = body.get("messages") or body.get("input")
+    listed = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
+    roles = [(turn.get("role"), type(turn.get("content")).__name__) for turn in listed]
     return orjson.dumps([sorted(body), roles]).decode()
 
 
-def _render_problem(replay: Replay, genome: Genome, body: dict[str, Any]) -> str | None:
+def _render_problem(replay: Replay, genome: Genome, example: Example) -> str | None:
+    body = example.body
     try:
-        sent = orjson.loads(replay.render(genome, body, {}))
+        sent = orjson.loads(replay.render(genome, example, {}))
     except (EvoGateError, ValueError, TypeError, KeyError, AttributeError) as error:
         return f"{type(error).__name__}: {error}"
-    if not isinstance(sent, dict) or not sent.get("messages"):
+    if not isinstance(sent, dict) or any(body.get(name) and not sent.get(name) for name in SPOKEN):
         return "no messages are left"
     changed = [name for name in UNTOUCHED if sent.get(name) != body.get(name)]
     return f"{', '.join(changed)} must stay as the client sent it" if changed else None

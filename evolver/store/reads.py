@@ -10,6 +10,7 @@ import orjson
 from evolver.examples import Example
 from evolver.store.queries import queries
 from gateway.recording import Position, frame_at
+from policies.dialects import CHAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def _example(row: sqlite3.Row, spool: Path) -> Example | None:
         retried=bool(row["retried"]),
         latency_ms=row["last_byte_ms"],
         body=assignment["body"],
+        path=assignment.get("path") or CHAT.path,
         answer=answer if isinstance(answer, dict) else None,
     )
 

@@ -45,6 +45,7 @@ RESPONSES = Dialect(
     reader=ResponseStream,
     error_event=errors.responses_event,
     error_body=errors.openai_body,
+    stores=True,
 )
 MESSAGES = Dialect(
     name="messages",
