@@ -1,6 +1,7 @@
 """Asking for a page costs its maker no more for being done often."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -34,7 +35,7 @@ async def test_it_is_made_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_failure_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_module, "FRESH_S", -1.0)
-    answers = iter([ValueError("not yet"), b"now"])
+    answers: Iterator[bytes | Exception] = iter([ValueError("not yet"), b"now"])
 
     async def make() -> bytes:
         found = next(answers)

@@ -85,8 +85,18 @@ class Several:
             await start_canary(
                 registry, stored, who="test", reason="test", counted=True, now=asyncio.get_running_loop().time()
             )
+        await self._until_all_draw_among(2)
+
+    async def roll_back(self) -> None:
+        """Take the candidate back, as another worker's breaker would; returns when every worker knows."""
+        async with open_registry(self.home) as registry:
+            candidate = await registry.candidate("c1")
+            await registry.advance(candidate, "trip", who="w9", reason="test", now=asyncio.get_running_loop().time())
+        await self._until_all_draw_among(1)
+
+    async def _until_all_draw_among(self, count: int) -> None:
         async with asyncio.timeout(10):
-            while {len(arms) for arms in (await self.arms()).values()} != {2}:
+            while {len(arms) for arms in (await self.arms()).values()} != {count}:
                 pass
 
     async def arms(self) -> dict[str, list[str]]:

@@ -51,6 +51,10 @@ async def test_conversations_feedback_and_the_admin_listener_know_no_workers(san
         assert shown["feedback"]["remembered_requests"] == total
         assert (await gateway.admin("arms"))["arms"] == shown["arms"]
 
+        await gateway.roll_back()
+        again = [await gateway.ask("once more", session=f"s{n}") for n in range(UNITS)]
+        assert {headers["x-evogate-genome"] for _, headers, _ in again} == {shown["arms"][0]["genome"]}, "pins break"
+
 
 async def test_a_killed_worker_loses_nothing_and_comes_back(sandbox: str, tmp_path: Path) -> None:
     answered: set[str] = set()
