@@ -1,6 +1,7 @@
 """Rendering without a running gateway, by the gateway's own code: what a version would send, or did send."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def compiled(settings: Settings, policy: str, genome: Genome) -> Offline:
     routes = {name: Route(name, upstream, Unconnected()) for name, upstream in settings.upstreams.items()}
     targets = targets_of(settings, routes)
     default = Target(next(iter(routes.values()), None))
-    workshop = Builder(Metrics(), b"", Memories())
+    workshop = Builder(Metrics(), b"", Memories(), time.monotonic)
     alias = default_model(settings, targets)
     parts = Parts(workshop, policy, settings.policies[policy], targets=targets, default=default, alias=alias)
     arm = parts.arm(genome, "production", "", None)
