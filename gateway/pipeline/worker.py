@@ -242,8 +242,6 @@ class Worker:
         self.core.metrics.reload_failures += 1
         log.error("the changed configuration is not in force: %s", message)
 
-    # -- the registry ------------------------------------------------------------------------------------------
-
     async def sync(self) -> None:
         """Exchange totals, read what has changed, swap in the next epoch, and anchor the recordings."""
         async with self._reading:
@@ -279,8 +277,6 @@ class Worker:
             await told
         except Exception as error:  # noqa: BLE001
             self.core.fall_open.count("registry", error)
-
-    # -- timers ------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(JUDGE_EVERY_S, self._tick)
