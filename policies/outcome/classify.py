@@ -60,11 +60,10 @@ def classify(observed: Observed, *, p95_ms: float, usd_per_request: float, valid
         return _interrupted(observed, p95_ms)
     if not 200 <= observed.status < 300:
         return _by_status(observed.status)
-    return (
-        (_by_answer(observed.answer) if observed.answer is not None else None)
-        or (_by_validators(observed.validators, validator_gate) if observed.validators else None)
-        or _by_budgets(observed, p95_ms, usd_per_request)
-    )
+    found = _by_answer(observed.answer) if observed.answer is not None else None
+    if found is None and observed.validators:
+        found = _by_validators(observed.validators, validator_gate)
+    return found or _by_budgets(observed, p95_ms, usd_per_request)
 
 
 def _interrupted(observed: Observed, p95_ms: float) -> Verdict:

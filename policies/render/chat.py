@@ -56,45 +56,49 @@ def _odd_turns(body: dict[str, Any], messages: list[Any]) -> Turns:
 class ChatComposer:
     """A prompt layer in chat's words."""
 
-    __slots__ = ("_part", "_part_with_tools", "_shots", "_stable")
+    __slots__ = ("_before", "_shots", "_stable", "_text", "_tools_matter")
 
     def __init__(self, prompt: PromptLayer) -> None:
         self._stable = Stable.of(prompt)
         self._shots = self._stable.turns()
+        self._text = self._stable.text
+        self._tools_matter = self._stable.text_with_tools != self._text
+        self._before = self._stable.placement == "before"
 
     def __call__(self, request: dict[str, Any], turns: Turns, memory: Memory) -> None:
         """See `Composer`."""
-        messages = request.get("messages")
+        messages, head = request.get("messages"), turns.head
         if type(messages) is not list:
             raise ClientError("'messages' must be a list")
-        stable, head = self._stable, turns.head
         if head < 0:
             raise no_object("messages", messages)
-        text = stable.text
-        if text is not stable.text_with_tools and has_tools(request):
-            text = stable.text_with_tools
+        text = self._stable.text_with_tools if self._tools_matter and has_tools(request) else self._text
         request["messages"] = composed = messages.copy()
         if memory:
             reference = {"role": "system", "content": reference_text(memory)}
             composed.insert(head if turns.last is None else turns.last, reference)
         if self._shots:
             composed[head:head] = self._shots
-        if text:
-            _put(composed, head, text, stable)
+        if not text:
+            return
+        if not head:
+            composed.insert(0, {"role": "system", "content": text})
+        elif self._before and type(content := composed[0].get("content")) is str and content:  # what most requests are
+            composed[0] = {**composed[0], "content": f"{text}\n\n{content}"}
+        else:
+            _put(composed, head, text, self._stable)
 
 
 def _put(messages: list[Any], head: int, text: str, stable: Stable) -> None:
-    """Put system text into the first `head` messages, in place."""
-    if not head:
-        messages.insert(0, {"role": "system", "content": text})
-    elif stable.placement == "replace":
+    """Put text into the system messages, which are the first `head`, in place."""
+    if stable.placement == "replace":
         messages[:head] = [{"role": messages[0]["role"], "content": text}]
-    else:
-        before = stable.placement == "before"
-        place = 0 if before else head - 1
-        message = messages[place]
-        part = {"type": "text", "text": text}
-        messages[place] = {**message, "content": joined(message.get("content"), text, part, before=before)}
+        return
+    before = stable.placement == "before"
+    place = 0 if before else head - 1
+    message = messages[place]
+    part = {"type": "text", "text": text}
+    messages[place] = {**message, "content": joined(message.get("content"), text, part, before=before)}
 
 
 CHAT_COMPLETIONS = Vocabulary(

@@ -10,6 +10,7 @@ from typing import Any
 from policies.errors import ClientError
 
 _EDGE = 2.0**63  # from here on a float may have been a longer integer
+_FLAT = frozenset({str, int, bool, type(None)})
 _DIGITS = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
 _RUN = b"0" * 19  # the least digits of an integer that does not fit
 
@@ -17,10 +18,7 @@ _RUN = b"0" * 19  # the least digits of an integer that does not fit
 def is_plain(body: dict[str, Any], plain: str | None) -> bool:
     """Whether no field but `plain` can hold a long integer: all are text, flags and numbers that fit."""
     for name, value in body.items():
-        kind = type(value)
-        if kind is str or kind is int or kind is bool or name == plain or value is None:
-            continue
-        if kind is not float or not -_EDGE < value < _EDGE:
+        if type(value) not in _FLAT and name != plain and not (type(value) is float and -_EDGE < value < _EDGE):
             return False
     return True
 

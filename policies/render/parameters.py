@@ -19,7 +19,7 @@ class Parameters:
         OperatorError: `client_wins` names something that can't yield.
     """
 
-    __slots__ = ("_genes", "_renames", "_yielding")
+    __slots__ = ("_careful", "_genes", "_renames", "_simple", "_yielding")
 
     def __init__(
         self, strategy: StrategyLayer, target: ModelTarget | None, client_wins: Collection[str], vocabulary: Vocabulary
@@ -29,24 +29,26 @@ class Parameters:
             known = ", ".join(sorted(vocabulary.spellings))
             raise OperatorError(f"client_wins: '{unknown[0]}' is no gene that can yield to the client; known: {known}")
         self._genes = [
-            (gene, names[0], names[1:], value, gene in client_wins)
+            (gene, names, value, gene in client_wins)
             for gene, names in vocabulary.spellings.items()
             if (value := getattr(strategy, gene)) is not None
         ]
+        self._simple = {names[0]: value for _, names, value, _ in self._genes}
+        # A request with none of these names just takes the simple values.
+        self._careful = {name for _, names, _, yields in self._genes for name in (names if yields else names[1:])}
         renames = target.params.items() if target is not None else ()
         self._renames = [(name, theirs) for name, theirs in renames if theirs not in vocabulary.foreign]
         self._yielding = vocabulary.yielding
 
     def apply(self, request: dict[str, Any]) -> None:
         """Set, rename and drop parameters of a request in place."""
-        still = self._yielding(request) if self._yielding is not None else ()
-        for gene, name, others, value, yields in self._genes:
-            if gene in still:
-                continue
-            if yields or (others and not request.keys().isdisjoint(others)):
-                _override(request, (name, *others), value, yields=yields)
-            else:
-                request[name] = value
+        if self._yielding is None and self._careful.isdisjoint(request):
+            request.update(self._simple)
+        else:
+            still = self._yielding(request) if self._yielding is not None else ()
+            for gene, names, value, yields in self._genes:
+                if gene not in still:
+                    _override(request, names, value, yields=yields)
         for name, theirs in self._renames:
             if name in request:
                 sent = request.pop(name)
