@@ -195,6 +195,7 @@ class ShadowSettings(Section):
     usd_per_day: float = Field(default=5.0, ge=0.0)
     concurrency: int = Field(default=16, ge=1)
     min_pairs: int = Field(default=50, ge=2)
+    min_hours: int = Field(default=0, ge=0, le=24)  # hours of the day (UTC) that its pairs must cover before it passes
 
 
 class Budgets(Section):
@@ -267,6 +268,7 @@ class Judge(Section):
     threshold: Share = 0.6
     required: bool = True
     pairs: int = Field(default=24, ge=1)
+    labels: str | None = None  # a file of labelled pairs to calibrate it on, see evolver/judge/labels.py
 
 
 class Reflection(Section):

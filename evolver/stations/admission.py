@@ -2,7 +2,7 @@
 
 from evolver.context import NO_KEY, Context
 from evolver.stations.base import Move, UpstreamDownError, wait
-from evolver.stations.gates import RECENT, Gate, regression, verdict
+from evolver.stations.gates import RECENT, Gate, replayed, verdict
 from policies.lifecycle import Event
 from policies.registry.operations import production_of
 from policies.registry.values import Candidate
@@ -32,9 +32,9 @@ class Admission:
         """The gate that was left open for want of a key."""
         examples = await context.store.examples(candidate.policy, limit=RECENT)
         try:
-            gate: Gate = await regression(candidate, examples, context)
+            found: dict[str, Gate] = await replayed(candidate, examples, context)
         except UpstreamDownError as error:
             return wait(candidate, f"waits: {error}")
-        result = verdict({"regression": gate})
+        result = verdict(found)
         event: Event | None = "fail" if result.event == "fail" else None
         return Move(event, result.reason, "gates", {**gates, **result.measured})

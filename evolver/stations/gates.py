@@ -1,4 +1,4 @@
-"""The gates: syntax, scope and regression. Each takes measured values with the ids of the samples behind them.
+"""The gates: syntax, scope, regression and anchors. Each takes measured values with the ids of the samples behind them.
 
 A gate without a value fails. An upstream that is down gives no value and no verdict: the candidate waits.
 """
@@ -13,6 +13,7 @@ from evolver.context import Context
 from evolver.examples import Example
 from evolver.proposals import recorded_texts, scope_check
 from evolver.replay import Replay, Replayed
+from evolver.stations.anchors import regressed
 from evolver.stations.base import Move, UpstreamDownError, wait
 from policies.errors import EvoGateError
 from policies.genome import Genome
@@ -64,7 +65,7 @@ class Gates:
         }
         if all(gate.passed for gate in gates.values()) and context.usable(base, candidate.genome):
             try:
-                gates["regression"] = await regression(candidate, examples, context)
+                gates |= await replayed(candidate, examples, context)
             except UpstreamDownError as error:
                 return wait(candidate, f"waits: {error}")
         return verdict(gates)
@@ -120,6 +121,24 @@ def scope(base: Genome, candidate: Candidate, examples: list[Example]) -> Gate:
     recorded = recorded_texts(examples)
     problems = scope_check(base, candidate.genome, candidate.layer, recorded_texts=recorded)
     return Gate(float(len(problems)), not problems, [], {"problems": problems} if problems else {})
+
+
+async def replayed(candidate: Candidate, examples: list[Example], context: Context) -> dict[str, Gate]:
+    """The gates that need fresh answers: the regression gate, and that of the anchors where there are any.
+
+    Raises:
+        UpstreamDownError: the provider does not answer.
+    """
+    gates = {"regression": await regression(candidate, examples, context)}
+    policy = context.policy(candidate.policy)
+    assert policy is not None
+    base = (await find_version(context.registry, candidate.policy, candidate.base)).genome
+    replay = Replay(context.settings, policy, context.provider)
+    anchors = await regressed(base, candidate.genome, examples, replay)
+    if anchors is not None:
+        held, lost = anchors
+        gates["anchors"] = Gate(float(len(lost)), not lost, held, {"problems": lost} if lost else {})
+    return gates
 
 
 async def regression(candidate: Candidate, examples: list[Example], context: Context) -> Gate:

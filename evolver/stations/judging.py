@@ -4,9 +4,12 @@ Looks after every `judge.pairs` pairs, at most `LOOKS` times; the error budget i
 """
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from evolver.context import Context, short
+from evolver.judge.calibration import LEAST_LABELS, corrected, kappa, repeat_variance
+from evolver.judge.labels import read_labels
 from evolver.judge.pairwise import PROMPT, JudgeError, bounds, judge
 from evolver.provider import model_key_of
 from evolver.stations.base import Move, wait
@@ -16,6 +19,7 @@ from policies.registry.values import Candidate
 
 ALPHA = 0.05
 LOOKS = 4
+REPEATS = 2  # pairs of each look that are judged once more, so that the judge's own scatter is known
 
 
 class Judging:
@@ -63,35 +67,77 @@ class Judging:
     async def _look(
         self, candidate: Candidate, so_far: dict[str, Any], pairs: list[Texts], context: Context
     ) -> Move | None:
-        model_key = context.settings.evolver.judge.model_key
+        settings = context.settings.evolver.judge
+        model_key = settings.model_key
         assert model_key is not None
+        asked = [*pairs, *pairs[:REPEATS]]
         try:
-            judgements = await asyncio.gather(*(judge(pair, context.provider.complete, model_key) for pair in pairs))
+            judgements = await asyncio.gather(*(judge(pair, context.provider.complete, model_key) for pair in asked))
+            calibration = await calibrated(settings.labels, model_key, context)
         except JudgeError as error:
             return wait(candidate, f"waits: {error}")
-        scores = [*so_far.get("scores", []), *(one.score for one in judgements)]
-        preferences = [*so_far.get("preferences", []), *(one.preference for one in judgements)]
-        samples = [*so_far.get("samples", []), *(pair.id for pair in pairs)]
-        looks = int(so_far.get("looks", 0)) + 1
+        once, again = judgements[: len(pairs)], judgements[len(pairs) :]
+        twice = [[a.score, b.score] for a, b in zip(once, again, strict=False)]
         measured = {
             "model_key": model_key,
             "prompt": PROMPT,
-            "scores": scores,
-            "preferences": preferences,
-            "samples": samples,
-            "looks": looks,
+            "scores": [*so_far.get("scores", []), *(one.score for one in once)],
+            "preferences": [*so_far.get("preferences", []), *(one.preference for one in once)],
+            "repeated": [*so_far.get("repeated", []), *twice],
+            "samples": [*so_far.get("samples", []), *(pair.id for pair in pairs)],
+            "looks": int(so_far.get("looks", 0)) + 1,
             "after": pairs[-1].number,
         }
-        return decide(measured, context.settings.evolver.judge.threshold)
+        return decide(measured, settings.threshold, calibration)
 
 
-def decide(measured: dict[str, Any], threshold: float) -> Move:
-    """Pass, fail, expire after the last look, or go on."""
+async def calibrated(path: str | None, model_key: str, context: Context) -> dict[str, Any] | None:
+    """The judge on the operator's labelled pairs; asked once for each state of file, model and prompt.
+
+    Raises:
+        JudgeError: it did not answer. OperatorError: the file is no good.
+    """
+    if path is None:
+        return None
+    labels = read_labels(Path(path))
+    name = f"judge:{model_key}:{context.settings.models[model_key].model}:{PROMPT}:{labels.digest}"
+    kept = await context.store.kept(name)
+    if not kept and labels.pairs:
+        calls = (judge(pair, context.provider.complete, model_key) for pair, _ in labels.pairs)
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        judged = [
+            (one.score, label)
+            for one, (_, label) in zip(found, labels.pairs, strict=True)
+            if not isinstance(one, BaseException)
+        ]
+        if len(judged) < len(found) / 2:
+            raise JudgeError(f"{len(found) - len(judged)} of {len(found)} labelled pairs got no verdict")
+        kept = {"judged": [score for score, _ in judged], "labels": [label for _, label in judged]}
+        await context.store.keep(name, kept)
+    return kept or None
+
+
+def decide(measured: dict[str, Any], threshold: float, calibration: dict[str, Any] | None = None) -> Move:
+    """Pass, fail, expire after the last look, or go on.
+
+    With enough labelled pairs (`calibration`) the mean that is corrected by them is held against the threshold.
+    """
     scores: list[float] = measured["scores"]
     mean = sum(scores) / len(scores)
     low, high = bounds(mean, len(scores), ALPHA / LOOKS)
-    measured = {**measured, **short({"mean": mean, "low": low, "high": high, "threshold": threshold})}
-    said = f"the judge's score is {mean:.2f} over {len(scores)} pairs, at least {low:.2f}"
+    spread = repeat_variance([(a, b) for a, b in measured.get("repeated", [])])
+    measured = {**measured, "repeat_variance": spread}
+    said = f"the judge's score is {mean:.2f} over {len(scores)} pairs"
+    if calibration is not None:
+        judged, labels = calibration["judged"], calibration["labels"]
+        better = corrected(scores, judged, labels, ALPHA / LOOKS)
+        agreement = kappa(judged, labels)
+        measured["calibration"] = {"labels": len(labels), "kappa": agreement, "corrected": better.to_dict()}
+        if len(labels) >= LEAST_LABELS:
+            low, high = better.low, better.high
+            said += f", {better.mean:.2f} when corrected by {len(labels)} labels"
+    measured |= short({"mean": mean, "low": low, "high": high, "threshold": threshold})
+    said += f", at least {low:.2f}"
     if low >= threshold:
         return Move("pass", f"{said}: {threshold:g} is enough", "judge", measured)
     if high < threshold:

@@ -1,10 +1,11 @@
 """In the shadow: the candidate answers beside production, and no client sees it. Ends by evidence or by the horizon.
 
 Differences are candidate minus production on the same request, oriented so that more is better. The candidate passes
-when all three are shown not to be worse than production by more than their margins.
+when all three are shown not to be worse than production by more than their margins, over as many hours of the day as
+the policy asks for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from config.settings import Policy
@@ -25,6 +26,7 @@ class Comparison:
 
     tests: dict[str, PairedTest]
     after: int = 0
+    hours: set[int] = field(default_factory=set)  # of the day (UTC) that pairs counted in
     excluded: int = 0  # pairs that say nothing: a hang-up, a rate limit, production's outcome missing
 
     @property
@@ -38,12 +40,14 @@ class Comparison:
         if differences is None:
             self.excluded += 1
             return
+        self.hours.add(int(pair.at // 3600.0) % 24)
         for name, difference in differences.items():
             self.tests[name].add(difference)
 
     def measured(self, now: float) -> dict[str, Any]:
         """As it is stored and shown."""
         found: dict[str, Any] = {"pairs": self.pairs, "excluded": self.excluded, "at": now}
+        found["hours"] = sorted(self.hours)
         for name, test in self.tests.items():
             span = test.interval(ALPHA)
             values = {"e_value": test.e_value, "margin": test.delta, "estimate": test.estimate}
@@ -109,7 +113,8 @@ def decide(running: Comparison, policy: Policy, *, now: float, since: float) -> 
         worse = [name for name, test in running.tests.items() if test.interval(ALPHA).high < -test.delta]
         if worse:
             return Move("fail", f"worse than production in the shadow: {', '.join(worse)}", "shadow", measured)
-        if all(test.e_value >= 1 / ALPHA for test in running.tests.values()):
+        covered = len(running.hours) >= policy.shadow.min_hours
+        if covered and all(test.e_value >= 1 / ALPHA for test in running.tests.values()):
             measured["verdict"] = "pass"
             reason = f"as good as production in the shadow over {running.pairs} pairs; the judge is next"
             return Move(None, reason, "shadow", measured)

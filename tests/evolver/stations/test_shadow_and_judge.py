@@ -1,13 +1,16 @@
 """Shadow and judge: paired evidence, horizons, and no promotion out of a failure to judge."""
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 
 from evolver.conveyor import carry_out
 from evolver.stations.judging import Judging, decide
 from evolver.stations.shadow import Shadow
+from gateway.sandbox.app import running_sandbox
 from policies.genome import StrategyLayer
 from policies.registry.values import Candidate
 from tests.evolver.support import World, exchange, make_settings, shadow
@@ -98,6 +101,19 @@ async def test_a_restart_reads_the_same_pairs_again(world: World) -> None:
     assert reborn.progress(candidate.id) == station.progress(candidate.id)
 
 
+async def test_pairs_of_one_hour_do_not_pass_where_more_hours_are_asked_for(world: World) -> None:
+    candidate, station = await in_shadow(world), Shadow()
+    world.configure(make_settings(policy={**FAST, "shadow": {**FAST["shadow"], "min_hours": 3, "horizon_s": 1e6}}))
+    for hour in range(3):
+        await pairs(world, candidate.id, 150, start=150 * hour)
+        move = await station.step(candidate, world.context())
+        assert (move is None) == (hour < 2)
+        world.now += 3_600.0
+    assert move is not None
+    assert move.measured["verdict"] == "pass"
+    assert len(move.measured["hours"]) == 3
+
+
 # --- the judge -----------------------------------------------------------------------------------------------
 
 
@@ -177,3 +193,42 @@ def test_decisions(scores: list[float], looks: int, event: str | None) -> None:
     move = decide({"scores": scores, "looks": looks}, 0.6)
     assert move.event == event
     assert move.measured["low"] <= move.measured["mean"] <= move.measured["high"]
+
+
+async def test_the_judge_is_asked_again_and_held_against_labels(world: World, tmp_path: Path) -> None:
+    """Labels of people, a judge that is asked for them once, and the figures of both beside the score."""
+    path = tmp_path / "labels.jsonl"
+    question = {"messages": [{"role": "user", "content": "Hello there, how are you?"}]}
+    rows = [
+        {"body": question, "production": "fine", "candidate": "good" if n % 2 else "", "label": n % 2} for n in range(8)
+    ]
+    path.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
+    async with running_sandbox(3, delay_scale=0.0, failure_scale=0.0) as base_url:
+        world.configure(make_settings(base_url, judge={"model_key": "judge", "labels": str(path)}))
+        candidate = await shadowed(world)
+        await pairs(world, candidate.id, 48, answer={"text": "it is four, I think", "tool_calls": []})
+        move = await Judging().step(candidate, world.context())
+        assert move is not None
+        measured = move.measured
+        assert len(measured.get("repeated", [])) == 2, move.reason
+        assert measured["repeat_variance"] is not None
+        assert measured["calibration"]["labels"] == 8
+        assert measured["calibration"]["kappa"] > 0.7
+        assert measured["calibration"]["corrected"]["mean"] == pytest.approx(measured["mean"], abs=0.15)
+        calls = world.provider.calls
+        again = await world.registry.candidate(candidate.id)
+        await Judging().step(again, world.context())
+        assert world.provider.calls - calls == 2 * (24 + 2), "the labelled pairs are not judged anew"
+
+
+def test_with_enough_labels_the_corrected_mean_decides() -> None:
+    scores = {"scores": [1.0] * 96, "looks": 1}
+    flatterer = {"judged": [1.0] * 200, "labels": [0.0, 1.0] * 100}
+    assert decide(scores, 0.6).event == "pass"
+    move = decide(scores, 0.7, flatterer)
+    assert move.event == "fail"
+    assert "corrected by 200 labels" in move.reason
+    few = {"judged": [1.0] * 20, "labels": [0.0, 1.0] * 10}
+    move = decide(scores, 0.6, few)
+    assert move.event == "pass"
+    assert move.measured["calibration"]["corrected"]["mean"] == pytest.approx(0.5)
