@@ -9,8 +9,6 @@ from policies.outcome.cost import cost
 from policies.outcome.events import EventReader
 from policies.outcome.refusal import refusal_of
 
-StreamReader = ChatStream  # chat's
-
 __all__ = [
     "OUTSIDE",
     "UNION",
@@ -19,7 +17,6 @@ __all__ = [
     "EventReader",
     "FailureClass",
     "Observed",
-    "StreamReader",
     "Verdict",
     "classify",
     "cost",

@@ -61,18 +61,9 @@ class EventReader(ABC):
         return self.answer.malformed
 
     @property
-    def has_usage(self) -> bool:
-        """Whether token counts have come."""
-        return self.head.has_usage
-
-    @property
     def sequence(self) -> int:
         """The number of the next event, where the endpoint numbers them."""
         return 0
-
-    def feed(self, data: bytes) -> None:
-        """Read a piece of the body that is not relayed through here."""
-        self.split(data)
 
     def split(self, data: bytes) -> tuple[bytes, bytes]:
         """Read a piece of the body: (bytes to relay now, bytes to hold until the outcome is recorded)."""

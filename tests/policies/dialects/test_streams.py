@@ -60,7 +60,7 @@ def test_no_stream_is_whole_before_its_last_words(dialect: Dialect) -> None:
 def test_a_cut_stream_keeps_the_words_that_came(dialect: Dialect) -> None:
     stream = STREAMS[dialect.name]
     reader = dialect.reader(False)
-    reader.feed(b"".join(stream[: len(stream) // 2]))
+    reader.split(b"".join(stream[: len(stream) // 2]))
     assert "Hello" in reader.answer.text
     assert failure(reader.answer) is FailureClass.CUT_SHORT
 
