@@ -61,6 +61,7 @@ def recompute(facts: Facts, spool: Path, until: float) -> tuple[Report, DiffersE
     """
     check = Recomputation(facts)
     try:
+        check.rows()
         for writer, _, frame in tail(spool):
             if frame.get("at", 0.0) <= until:
                 check.frame(writer, frame)

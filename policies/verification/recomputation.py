@@ -24,7 +24,7 @@ class _Place(NamedTuple):
 
 
 class Recomputation:
-    """Feed all writers' frames by time, each writer's in its order; then `finish`."""
+    """Check the registry's `rows`, feed all writers' frames by time (each writer's in its order), then `finish`."""
 
     def __init__(self, facts: Facts) -> None:
         self.report = Report()
@@ -43,6 +43,19 @@ class Recomputation:
         self._open: dict[str, tuple[_Place, Mapping[str, Any]]] = {}  # by request id: no outcome yet
         self._handlers = {"assignment": self._assignment, "outcome": self._outcome, "signal": self._signal}
 
+    def rows(self) -> None:
+        """Check the trail and what it seals: whatever follows is decided by what stands there.
+
+        Raises:
+            DiffersError: the first that differs.
+        """
+        check_chain(self._facts.notes, self.report)
+        since = next((note.at for note in self._facts.notes if note.link), float("inf"))
+        for name, policy in self._facts.policies.items():
+            check_seals(policy, since, self.report)
+            check_stream(policy.experiments, self._timelines[name], self.report)
+            check_moves(policy, self.report)
+
     def frame(self, writer: str, frame: Frame) -> None:
         """Check one record.
 
@@ -59,18 +72,13 @@ class Recomputation:
             raise DiffersError(f"{frame['t']} {frame.get('id')}", "field", "nothing", f"a value of {error}") from error
 
     def finish(self) -> Report:
-        """Decide again what rests on many records, and check the registry's own rows.
+        """Decide again what rests on many records.
 
         Raises:
             DiffersError: the first that differs.
         """
-        check_chain(self._facts.notes, self.report)
-        since = next((note.at for note in self._facts.notes if note.link), float("inf"))
-        for name, policy in self._facts.policies.items():
-            check_seals(policy, since, self.report)
-            check_stream(policy.experiments, self._timelines[name], self.report)
-            check_moves(policy, self.report)
-            self._books[name].finish()
+        for book in self._books.values():
+            book.finish()
         return self.report
 
     def _place(self, writer: str, policy: str, record: str) -> _Place:

@@ -8,6 +8,7 @@ its frame names the salt.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from math import inf
 from typing import Generic, TypeVar
 
 from policies.registry.values import Experiment
@@ -25,6 +26,7 @@ class Salts:
     """By time, and by the name that a recording gives them."""
 
     def __init__(self, secret: bytes, facts: PolicyFacts) -> None:
+        self.since = next((note.at for note in facts.notes if note.link), inf)  # all that came later left a note
         self._secret = secret
         self._policy = facts.name
         self._running = _History(frozenset[str]())

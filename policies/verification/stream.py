@@ -108,7 +108,10 @@ class Stream:
         if self._salts is None:
             self._left_out["draws: the secret that keys them is not in this folder"] += 1
             return
-        salts = self._salts.at(frame["at"], frame.get("salt", ""))
+        named = frame.get("salt", "")
+        salts = self._salts.at(frame["at"], named)
+        if not salts and named and frame["at"] >= self._salts.since:
+            raise DiffersError(_name(frame), "salt", named, "none of the comparisons on record")
         if not salts:
             self._left_out["draws: their salt is older than the trail"] += 1
             return
