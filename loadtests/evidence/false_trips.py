@@ -1,7 +1,7 @@
 """Identical candidates: how often does each rule take one back?
 
-The product's figure is the crossing of the answer channel's E(rho=1) alone (in conversations of both channels'
-average; in a fleet of the sum, or of any writer at ten times the evidence). TRIP also needs the literal rule, which
+The product's figure is the crossing of the answer channel's E(rho=1) alone (in conversations of the channels' weighted
+mean; in a fleet of the sum, or of any writer at ten times the evidence). TRIP also needs the literal rule, which
 could only hide errors.
 """
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from loadtests.evidence import rivals
 from loadtests.evidence.noharm import crossed, e_values
-from loadtests.evidence.streams import BLOCK, FLOOR, RATES, Bools, Floats, Ints, Stream, bernoulli, constant, stream
+from loadtests.evidence.rates import RATES, Floats, constant
+from loadtests.evidence.streams import BLOCK, FLOOR, Bools, Ints, Stream, bernoulli, stream
+from policies.evidence.channels import ANSWER, LATER
 from policies.evidence.ledger import BUCKET_S
 
 RATES_P0 = (0.001, 0.01, 0.05, 0.2)
@@ -118,7 +120,9 @@ def _conversations(rng: np.random.Generator, p0: float, share: float | None, run
     first, later = (_held(e_values(channel)) for channel in channels)
     every_turn = e_values(any_failure, times=answer[unit, columns] + bad_later[unit, columns])
     others = _others(_by_turn(any_failure, answer, bad_later))
-    return {**_ours((first + later) / 2.0), "every turn counted": crossed(every_turn, 0.01), **others}
+    silent = 1.0 - ANSWER.weight - LATER.weight  # the other channels, which see nothing in this world
+    combined = ANSWER.weight * first + LATER.weight * later + silent
+    return {**_ours(combined), "every turn counted": crossed(every_turn, 0.01), **others}
 
 
 def _held(e: Floats) -> Floats:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from loadtests.evidence.streams import Bools, Floats, Ints, Stream
+from loadtests.evidence.rates import Floats
+from loadtests.evidence.streams import Bools, Ints, Stream
 from policies.evidence.noharm import BETS, Rho
 from policies.evidence.starts import AT_ONCE, PERIOD_S, kept, reserve, weight
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from loadtests.evidence import rivals
 from loadtests.evidence.noharm import e_values, first
-from loadtests.evidence.streams import constant, harmed
+from loadtests.evidence.rates import constant
+from loadtests.evidence.streams import harmed
+from policies.evidence.channels import ANSWER, SERVER_ERROR
 
 RATIOS = (2, 3, 5, 20)
 ALPHA = 0.01
@@ -16,7 +18,10 @@ UNITS = 24_000
 
 @dataclass(frozen=True)
 class Harm:
-    """Until E(rho=1) of the answer channel reaches 1/alpha; `combined` is the median with a silent second channel."""
+    """Until E(rho=1) of the answer channel reaches 1/alpha; `combined` is the median with all channels in the mean.
+
+    All failures are of one class; the channels of the other classes are silent.
+    """
 
     ratio: int
     runs: int
@@ -34,7 +39,8 @@ def early(ratio: int, runs: int, seed: int) -> Harm:
     rng = np.random.default_rng([seed, 1, ratio])
     found, served = harmed(rng, constant(P0, UNITS), runs, SHARE, float(ratio), per_s=PER_S)
     e = e_values(found)
-    at, both = first(e, ALPHA), first((e + 1.0) / 2.0, ALPHA)
+    seen = ANSWER.weight + SERVER_ERROR.weight
+    at, both = first(e, ALPHA), first(seen * e + 1.0 - seen, ALPHA)
     columns = np.arange(runs)
     requests = np.where(at >= 0, served[at, columns], np.inf)
     combined = np.where(both >= 0, served[both, columns], np.inf)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loadtests.evidence import rivals
-from loadtests.evidence.streams import BLOCK, Bools, Floats, Ints
+from loadtests.evidence.rates import Floats
+from loadtests.evidence.streams import BLOCK, Bools, Ints
 from policies.evidence.betting import GAINS
 from policies.evidence.elond import threshold
 

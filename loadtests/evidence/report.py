@@ -82,7 +82,7 @@ def power(harms: Sequence[Harm]) -> str:
     )
     rules = list(harms[0].others)
     head = [
-        "harm", "found", "median", "90 %", "median, two channels", "delay", "excess failures", *rules,
+        "harm", "found", "median", "90 %", "median, all channels", "delay", "excess failures", *rules,
     ]  # fmt: skip
     rows = [
         [

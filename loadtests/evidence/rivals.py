@@ -15,7 +15,8 @@ Each function gives, for every run, whether the rule ever rejected (or promoted)
 import numpy as np
 from scipy.special import betainc, ndtr
 
-from loadtests.evidence.streams import Bools, Floats, Ints
+from loadtests.evidence.rates import Floats
+from loadtests.evidence.streams import Bools, Ints
 
 LEAST = 100  # units of the candidate before the literal rule speaks
 _Z98 = 2.3263478740408408

@@ -12,8 +12,9 @@ from loadtests.evidence.__main__ import main
 from loadtests.evidence.false_trips import RATES_P0, SHARES, WORLDS, Cell, measure
 from loadtests.evidence.noharm import crossed, e_values
 from loadtests.evidence.power import early, late
+from loadtests.evidence.rates import diurnal
 from loadtests.evidence.report import exceeded, false_trips
-from loadtests.evidence.streams import BLOCK, bernoulli, diurnal, harmed, stream
+from loadtests.evidence.streams import BLOCK, bernoulli, harmed, stream
 from policies.bandit import Posterior, probability_best
 from policies.evidence import ExperimentEvidence, PromotionTest
 from policies.evidence.noharm import Rho

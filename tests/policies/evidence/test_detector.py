@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
+from loadtests.evidence.rates import Floats
+from loadtests.evidence.streams import Bools
 from policies.evidence.detector import Detector, rate_bound
 from policies.evidence.noharm import TARGETS
-from tests.policies.evidence.worlds import Bools, Floats, most
+from tests.policies.evidence.worlds import most
 
 A_YEAR = 10.0 * 86_400 * 365  # units at 10 requests a second
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from loadtests.evidence.rates import RATES as WORLDS
+from loadtests.evidence.rates import constant
 from policies.evidence.noharm import Wealth
 from policies.evidence.settlement import Settlement
 from tests.policies.evidence.worlds import (
-    WORLDS,
     adaptive,
     away_from_failures,
-    constant,
     crossed,
     identical,
     most,

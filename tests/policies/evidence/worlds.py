@@ -1,16 +1,16 @@
-"""Worlds for the statistical tests: vectorised over runs, with bets written from their definition.
-
-Nothing here is shared with the code under test: `wealth` computes lambda and X as the paper has them.
+"""Worlds for the statistical tests, vectorised over runs. Their bets are those of `loadtests.evidence`: lambda and X as
+the paper has them, and nothing of the product's table of factors.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from loadtests.evidence.noharm import steps
+from loadtests.evidence.rates import Floats
+from loadtests.evidence.streams import Bools
+
 TARGETS = (1.5, 2.0, 3.0, 5.0, 10.0)
 
 
@@ -21,9 +21,8 @@ def most(runs: int, probability: float, confidence: float = 0.999) -> int:
 
 def increments(challenger: Bools, failed: Bools, q: Floats | float, rho: float, target: float) -> Floats:
     """log(1 + lambda X) for every unit."""
-    bet = (target - rho) / rho * q * (1 - q) / (target * q + 1 - q)
-    x = np.where(challenger, failed / q, -rho * failed / (1 - np.asarray(q)))
-    return np.log1p(bet * x)
+    odds = np.broadcast_to(np.asarray(q, dtype=float), challenger.shape)
+    return np.where(failed, steps(challenger, odds, target, rho), 0.0)
 
 
 def crossed(challenger: Bools, failed: Bools, q: Floats | float, *, rho: float, alpha: float) -> Bools:
@@ -61,33 +60,3 @@ def adaptive(
 def away_from_failures(theirs: Floats, ours: Floats) -> Floats:
     """A bandit's caricature: the candidate's share falls with its failures and rises with production's."""
     return np.clip(0.2 + 0.02 * (ours / 4.0 - theirs), 0.02, 0.5)
-
-
-def constant(p0: float, units: int) -> Floats:
-    """The same rate all the time."""
-    return np.full(units, p0)
-
-
-def diurnal(p0: float, units: int) -> Floats:
-    """Two days, the rate between a tenth of p0 and nearly double."""
-    return np.asarray(p0 * (1.0 + 0.9 * np.sin(np.linspace(0.0, 4.0 * np.pi, units))))
-
-
-def outage(p0: float, units: int) -> Floats:
-    """The middle tenth fails 25 times as often (at most 95 %)."""
-    rates = np.full(units, p0)
-    rates[int(0.45 * units) : int(0.55 * units)] = min(25.0 * p0, 0.95)
-    return rates
-
-
-def shifting(p0: float, units: int) -> Floats:
-    """Intents with very different rates take turns."""
-    return np.asarray(np.where(np.arange(units) // 500 % 2, min(4.0 * p0, 0.9), p0 / 4.0))
-
-
-WORLDS: dict[str, Callable[[float, int], Floats]] = {
-    "stationary": constant,
-    "diurnal": diurnal,
-    "outage": outage,
-    "intents": shifting,
-}
