@@ -25,6 +25,7 @@ from tests.gateway.pipeline.scripted import provider
 from tests.gateway.pipeline.test_rollback import HARMFUL, script
 
 JSON = dict[str, Any]
+SHARE = {"bandit": {"floor": 0.1}}  # so that some dozens of conversations meet the canary
 AFTER = 1e12  # everything on record is older
 
 
@@ -37,7 +38,7 @@ def tripped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _serve(home: Path) -> None:
-    async with provider(script) as base, running(settings(base), home) as gateway:
+    async with provider(script) as base, running(settings(base, SHARE), home) as gateway:
         await canary(gateway, "c1", genome(HARMFUL))
         for n in range(600):
             await gateway.ask("hello", headers={"x-evogate-session": f"s{n // 2}"})
@@ -123,7 +124,7 @@ TAMPERED: dict[str, tuple[Callable[[list[JSON]], list[JSON]], tuple[str, ...]]] 
     "odds": (each("assignment", drawn, arms=lambda f: [[f["arms"][0][0], 0.9], [f["arms"][1][0], 0.2]]), ("sum to 1",)),
     "floor": (
         each("assignment", drawn, arms=lambda f: [[f["arms"][0][0], 0.999], [f["arms"][1][0], 0.001]]),
-        ("smallest of the odds", "a floor of 0.02"),
+        ("smallest of the odds", "a floor of 0.1"),
     ),
     "first": (each("assignment", drawn, first=False), ("first, of a unit met by 'draw'",)),
     "experiment": (each("assignment", drawn, experiment="f00"), ("none of that id in the registry",)),
