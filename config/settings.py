@@ -234,6 +234,7 @@ class Policy(Section):
     validators: tuple[Validator, ...] = ("json_schema", "tool_args")
     genome: Genome = Genome()
     memory_file: str | None = None
+    golden_file: str | None = None  # a hand-written golden set (JSON lines); its anchors must not regress
     reward: RewardSettings = RewardSettings()
     bandit: BanditSettings = BanditSettings()
     breaker: BreakerSettings = BreakerSettings()
@@ -253,12 +254,24 @@ class Triggers(Section):
 
 
 class Search(Section):
-    """The genetic search."""
+    """The genetic search. A budget of 0 calls or dollars leaves it out: proposals go on as they are."""
 
     num_generations: int = Field(default=10, ge=1)
     early_stop_threshold: Share = 0.95
     usd_per_cycle: float = Field(default=5.0, ge=0.0)
+    calls_per_cycle: int = Field(default=600, ge=0)
     population: int = Field(default=8, ge=2)
+    restarts: int = Field(default=1, ge=0, le=10)  # afresh from production where one genome has led for long
+
+
+class Training(Section):
+    """The policy-gradient trainer and its training-free variant; `in_cycle` lets one of them propose in each cycle."""
+
+    in_cycle: Literal["grpo", "experience"] | None = None
+    rounds: int = Field(default=6, ge=1, le=100)
+    group_size: int = Field(default=6, ge=2, le=64)
+    calls_per_run: int = Field(default=400, ge=0)
+    usd_per_run: float = Field(default=2.0, ge=0.0)
 
 
 class Judge(Section):
@@ -288,6 +301,7 @@ class Evolver(Section):
     triggers: Triggers = Triggers()
     schedule: str | None = None
     search: Search = Search()
+    training: Training = Training()
     judge: Judge = Judge()
     reflection: Reflection = Reflection()
     regression_sample: int = Field(default=20, ge=1)
