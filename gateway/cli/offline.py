@@ -20,9 +20,9 @@ from gateway.pipeline.memories import Memories
 from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.routes import Route
 from gateway.pipeline.targets import default_model, targets_of
+from policies.dialects import Dialect, dialect_of
 from policies.errors import OperatorError
 from policies.genome import Genome
-from policies.render import last_user_text
 
 
 class Unconnected:
@@ -31,6 +31,8 @@ class Unconnected:
     def call(self, *request: object) -> Call:
         """Never called."""
         raise AssertionError(f"nothing is sent offline, but this was to be: {request}")
+
+    upgrade = call
 
     def close(self) -> None:
         """Nothing to close."""
@@ -41,12 +43,14 @@ class Offline:
     """One genome of one policy, compiled as the gateway compiles it."""
 
     arm: Arm
+    dialect: Dialect
 
     def render(self, body: dict[str, Any]) -> bytes:
         """What goes up for `body`, with whatever the present memory recalls."""
-        recalled = self.arm.memory.recall(last_user_text(body)) if self.arm.memory is not None else []
+        turns = self.dialect.turns(body)
+        recalled = self.arm.memory.recall(turns.text) if self.arm.memory is not None else []
         way = self.arm.way(str(body.get("model", "")))
-        return way.renderer.render(body, [entry for entry, _ in recalled], ask_usage=True)
+        return way.renderer.render(body, [entry for entry, _ in recalled], ask_usage=True, turns=turns)
 
 
 def settings_in_force(home: Path, config: Path | None) -> Settings:
@@ -77,7 +81,7 @@ def compiled(settings: Settings, policy: str, genome: Genome) -> Offline:
     arm = parts.arm(genome, "production", "", None)
     if arm is None:
         raise OperatorError(parts.problems[0])
-    return Offline(arm)
+    return Offline(arm, dialect_of(settings.policies[policy].match.path))
 
 
 def pretty(body: Any) -> list[str]:

@@ -5,6 +5,8 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Callable
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import TYPE_CHECKING, cast
 
 from gateway.http import framing
@@ -25,6 +27,8 @@ LINGER_S = 2.0  # after a refusal: a client still sending gets to read why, inst
 
 TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)  # Linux has it; elsewhere EOF is taken for a hang-up
 TCP_CLOSE = 7  # a state in the first byte of TCP_INFO (linux/tcp.h): reset
+
+_AT_ONCE = pack("ii", 1, 0)  # linger for no time: what is not yet sent is dropped, and the peer hears a reset
 
 OnRefused = Callable[[HttpError], Headers]
 
@@ -216,13 +220,21 @@ class ClientConnection(asyncio.Protocol):
         reply.send(500, headers, framing.envelope("internal error", "server_error", code="internal"))
 
     def _finished(self, reusable: bool) -> None:
-        self._reply = None
+        reply, self._reply = self._reply, None
         if not reusable:
+            if reply is not None and reply.cut:
+                self._reset()
             self.close()
         elif self._waiting:
             self._pump()
         elif not self._pumping:
             self._after_last()
+
+    def _reset(self) -> None:
+        """Let the connection end with a reset, which no client can take for an answer's end."""
+        socket = self._transport.get_extra_info("socket")
+        if socket is not None:
+            socket.setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)
 
     def _switch(self, far: Side) -> None:
         """Leave the connection to the two that speak another protocol over it now; the server still counts it."""

@@ -71,6 +71,7 @@ class Reply:
     """
 
     __slots__ = (
+        "_aborted",
         "_chunked",
         "_finished",
         "_left",
@@ -100,6 +101,7 @@ class Reply:
         self._finished = finished
         self._switch = switch
         self._state: Literal["waiting", "started", "ended"] = "waiting"
+        self._aborted = False
         self._chunked = False
         self._left: int | None = None  # bytes of a declared length not yet written
 
@@ -107,6 +109,11 @@ class Reply:
     def started(self) -> bool:
         """Whether the head has gone out."""
         return self._state != "waiting"
+
+    @property
+    def cut(self) -> bool:
+        """Whether it was aborted where only the connection's own end can tell: an orderly one would look like all."""
+        return self._aborted and not self._chunked and self._left is None
 
     @property
     def ended(self) -> bool:
@@ -201,6 +208,7 @@ class Reply:
         """End without an end: what was written still goes out, and the client can tell that it is not all."""
         if self._state == "ended":
             return
+        self._aborted = self._state == "started"
         self._state = "ended"
         self._finished(False)
 

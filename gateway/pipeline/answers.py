@@ -5,9 +5,11 @@ import math
 from gateway.http.framing import envelope
 from gateway.http.messages import Headers
 from gateway.pipeline.failures import Failure
+from gateway.pipeline.reading import JSON_TYPE
 from policies.dialects import Dialect
 
-JSON_TYPE = (b"content-type", b"application/json")
+__all__ = ["CREDENTIALS", "JSON_TYPE", "made_here", "of_failure", "refusal", "upstream_error"]
+
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
 _NO_RETRY = (b"x-should-retry", b"false")
 
@@ -36,11 +38,6 @@ def of_failure(failure: Failure, dialect: Dialect, request_id: str, *, repeated:
 def upstream_error(failure: Failure) -> bytes:
     """The body for an uncovered call that failed."""
     return envelope(failure.message, "upstream_error", None, failure.reason)
-
-
-def error_event(failure: Failure) -> bytes:
-    """The server-sent event that ends an uncovered stream that failed; no `[DONE]` follows it."""
-    return b"data: " + upstream_error(failure) + b"\n\n"
 
 
 def refusal(message: str, code: str, *, status: int = 502, param: str | None = None) -> bytes:

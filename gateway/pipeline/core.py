@@ -124,6 +124,8 @@ class Core:
                 self.evidence.settled(plan.entrances, plan.unit, failure, now)
                 if failure is not None:
                     self.on_alarm()
+            if plan.view.dialect.stores and done.answer is not None:
+                self.lineages.answered(exchange.turns, done.answer.id, plan.unit, plan.turn)
             if entry.fresh and reward is not None:
                 self.posteriors.add(entry.policy, entry.arm, reward)
                 route = exchange.rendered.target.route

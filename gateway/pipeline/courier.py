@@ -18,8 +18,8 @@ from gateway.http.messages import Headers
 from gateway.pipeline.admission import Refused
 from gateway.pipeline.core import Core
 from gateway.pipeline.failures import Failure
-from gateway.pipeline.headers import upward
-from gateway.pipeline.reading import error_in, failure_of
+from gateway.pipeline.headers import block_for
+from gateway.pipeline.reading import failure_of, reported_in
 from gateway.pipeline.recovery import Recovery
 from gateway.pipeline.rendering import Rendered
 from gateway.pipeline.routes import Route
@@ -70,6 +70,11 @@ class Courier:
         """What has been read of a stream so far."""
         return self._stream.answer if self._stream is not None else None
 
+    @property
+    def sequence(self) -> int:
+        """The number of the stream's next event, where the endpoint numbers them."""
+        return self._stream.sequence if self._stream is not None else 0
+
     # -- out ---------------------------------------------------------------------------------------------------
 
     def send(self) -> None:
@@ -101,7 +106,7 @@ class Courier:
             self._call = route.call(
                 request.method,
                 route.path(request.target, model.model if model is not None else exchange.model),
-                upward(request.headers, route.credential, route.address.version, readable=True),
+                block_for(request, route, readable=True),
                 rendered.payload,
                 self,
                 self._timeouts(),
@@ -188,7 +193,8 @@ class Courier:
     def _whole(self, body: bytes) -> None:
         exchange, status = self._exchange, self.status
         answer = exchange.read(body) if 200 <= status < 300 else None
-        wrong = failure_of(status, self._headers, body, answer, self._core.now())
+        streams = exchange.body.get("stream") is True
+        wrong = failure_of(status, self._headers, body, answer, self._core.now(), streams=streams)
         if wrong is None:
             self._succeed()
             exchange.answered(status, self._headers, body, answer)
@@ -219,9 +225,7 @@ class Courier:
                 self._succeed()
                 self._exchange.ended(stream.terminator, stream.answer)
         elif stream.reported:
-            answer, trouble = stream.answer, error_in(last)
-            message = answer.error or "the upstream reported an error"
-            self._fail(Failure(trouble.status or 502, "stream_error", message, last=last, answer=answer), trouble)
+            self._fail(*reported_in(last, stream.answer))
         else:  # half an event is of no use to anybody, and would spoil the error event behind it
             kind, message = stream.fault
             broke = kind if kind == "truncated" else None

@@ -183,7 +183,7 @@ class Exchange:
             self._core.metrics.error(failure.reason)
         dialect = self.plan.view.dialect
         if self._streams:
-            last = failure.last or dialect.error_event(failure.message, failure.reason)
+            last = failure.last or dialect.error_event(failure.message, failure.reason, self._courier.sequence)
             answer = failure.answer or self._courier.answer
             self._settle(self._courier.status, answer, failure.kind, lambda: self._reply.end(last))
             return

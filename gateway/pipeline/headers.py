@@ -7,8 +7,9 @@
 
 from typing import Literal
 
-from gateway.http.framing import HOP_BY_HOP, end_to_end, find
-from gateway.http.messages import Headers
+from gateway.http.framing import HOP_BY_HOP, block, end_to_end, find
+from gateway.http.messages import Headers, Request
+from gateway.pipeline.routes import Route
 from policies.kinds import Field
 
 Kind = Literal["plain", "ours", "credential", "coding", "hop"]
@@ -35,6 +36,16 @@ def _kind(name: bytes) -> Kind:
     if len(_KINDS) < _NAMES_KEPT:
         _KINDS[name] = kind
     return kind
+
+
+def block_for(request: Request, route: Route, *, readable: bool) -> bytes:
+    """The fields to send up with a request, as bytes; made once for all requests of the same head."""
+    key = (route, readable)
+    found: bytes | None = request.memo.get(key)
+    if found is None:
+        found = block(upward(request.headers, route.credential, route.address.version, readable=readable))
+        request.memo[key] = found
+    return found
 
 
 def upward(headers: Headers, credential: Field | None, version: Field | None = None, *, readable: bool) -> Headers:

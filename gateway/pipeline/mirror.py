@@ -78,6 +78,10 @@ class Mirror:
         shadow = view.settings.shadow
         if not _sampled(sample.id, shadow.sample):
             return
+        # A whole answer is compared either way; a stream would only cost more to read.
+        body = view.dialect.detached(sample.body)
+        if body is None:
+            return
         for arm in view.shadows:
             budget = self.budget(view.name)
             worst = view.settings.budgets.usd_per_request
@@ -86,7 +90,7 @@ class Mirror:
                 worst, limit=shadow.usd_per_day, concurrency=shadow.concurrency, now=now
             )
             if fits:
-                Shot(self, sample, arm, budget, at=now).send()
+                Shot(self, sample, arm, body, budget, at=now).send()
             else:
                 self.metrics.mirror_dropped += 1
 
@@ -113,13 +117,14 @@ class Shot:
         "_status", "_way",
     )  # fmt: skip
 
-    def __init__(self, mirror: Mirror, sample: Sample, arm: Arm, budget: Budget, *, at: float) -> None:
+    def __init__(
+        self, mirror: Mirror, sample: Sample, arm: Arm, body: dict[str, Any], budget: Budget, *, at: float
+    ) -> None:
         self._mirror = mirror
         self._sample = sample
         self._arm = arm
         self._way: Way = arm.way(sample.model)
-        # A whole answer is compared either way; a stream would only cost more to read.
-        self._body = {key: value for key, value in sample.body.items() if key not in {"stream", "stream_options"}}
+        self._body = body
         self._budget = budget
         self._reserved = sample.view.settings.budgets.usd_per_request
         self._at = at

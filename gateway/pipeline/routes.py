@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from config.settings import Upstream
 from gateway.http.messages import Headers
-from gateway.http.upstream import Call, Pool, Sink
+from gateway.http.upstream import Call, Pool, Sink, UpgradeSink
 from gateway.pipeline.admission import Admission
 from policies.errors import OperatorError
 from policies.kinds import Address
@@ -28,12 +28,15 @@ class PoolLike(Protocol):
         self,
         method: bytes,
         path: bytes,
-        headers: Headers,
+        headers: Headers | bytes,
         body: bytes,
         sink: Sink,
         timeouts: TimeoutRules | None = None,
     ) -> Call:
         """Send a request; its events go to `sink`. `timeouts` come before the upstream's own."""
+
+    def upgrade(self, path: bytes, headers: Headers | bytes, protocol: bytes, sink: UpgradeSink) -> Call:
+        """Ask for another protocol."""
 
     def close(self) -> None:
         """Close every connection."""
@@ -80,7 +83,7 @@ class Route:
         self,
         method: bytes,
         path: bytes,
-        headers: Headers,
+        headers: Headers | bytes,
         body: bytes,
         sink: Sink,
         timeouts: TimeoutRules | None = None,
@@ -89,6 +92,15 @@ class Route:
         self._in_flight += 1
         try:
             return self.pool.call(method, path, headers, body, sink, timeouts)
+        except BaseException:
+            self.done()
+            raise
+
+    def upgrade(self, path: bytes, headers: Headers | bytes, protocol: bytes, sink: UpgradeSink) -> Call:
+        """Ask for another protocol; `done` must follow as for `call`."""
+        self._in_flight += 1
+        try:
+            return self.pool.upgrade(path, headers, protocol, sink)
         except BaseException:
             self.done()
             raise

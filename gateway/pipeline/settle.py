@@ -5,6 +5,7 @@ from typing import Any, Self
 from gateway.pipeline.epoch import PolicyView, Target
 from policies.fitness import reward_value
 from policies.outcome import Answer, FailureClass, Observed, classify, cost
+from policies.validators import wants_structure
 
 # (failure, validators, latency in ms, output tokens, repairs, cost in US dollars)
 _NO_CHECKS: dict[str, float] = {}
@@ -72,7 +73,7 @@ def settle(
     if answer is not None:
         done.cost_usd = cost(answer, target.input_price, target.cached_price, target.output_price)
         checkable = answer.complete and answer.error is None and not client_gone
-        if checkable and (view.always_validates or answer.tool_calls or "response_format" in body):
+        if checkable and (view.always_validates or answer.tool_calls or wants_structure(body)):
             done.validators = view.validators.run(body, answer)
     observed = Observed(
         status=provider_status,

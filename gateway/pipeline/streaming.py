@@ -12,11 +12,12 @@ _FAULTS = {
 class Stream:
     """Bytes in, bytes to relay out. `over` is set once nothing more needs to be waited for."""
 
-    __slots__ = ("_held", "_reader", "over")
+    __slots__ = ("_half", "_held", "_reader", "over")
 
     def __init__(self, dialect: Dialect, *, hide_usage: bool) -> None:
         self._reader = dialect.reader(hide_usage)
         self._held = b""
+        self._half = False  # the body ended within an event
         self.over = False
 
     def feed(self, data: bytes) -> bytes:
@@ -31,8 +32,10 @@ class Stream:
 
     def finish(self) -> bytes:
         """No more data comes: what may still go on to the client before the terminator."""
+        fine = not self._reader.head.malformed
         relay, held = self._reader.finish()
         self._held += held
+        self._half = fine and self._reader.head.malformed > 0
         return relay
 
     @property
@@ -44,6 +47,11 @@ class Stream:
     def answer(self) -> Answer:
         """What has been read so far."""
         return self._reader.answer
+
+    @property
+    def sequence(self) -> int:
+        """The number of the next event, where the endpoint numbers them."""
+        return self._reader.sequence
 
     @property
     def whole(self) -> bool:
@@ -58,5 +66,5 @@ class Stream:
     @property
     def fault(self) -> tuple[str, str]:
         """What is wrong with a stream that is neither: a word and a sentence."""
-        kind = "malformed" if self._reader.head.malformed else "truncated"
+        kind = "malformed" if self._reader.head.malformed and not self._half else "truncated"
         return kind, _FAULTS[kind]

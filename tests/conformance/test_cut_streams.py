@@ -46,10 +46,7 @@ ENDPOINTS: dict[str, Read] = {
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-async def test_relayed(path: str, provider: Provider, gateway: Running, request: pytest.FixtureRequest) -> None:
-    if path == "/v1/messages":
-        reason = "`gateway/pipeline/relay.py` ends it with OpenAI's event, which Anthropic's client skips"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+async def test_relayed(path: str, provider: Provider, gateway: Running) -> None:
     provider.cut = True
     async with clients(f"{gateway.url}/v1") as through:
         with pytest.raises((openai.APIError, anthropic.APIError)):

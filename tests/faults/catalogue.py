@@ -146,7 +146,7 @@ BENCH: tuple[Fault, ...] = (
     Fault(
         "S12", "the prompt is too long for the model",
         (_TOO_LONG,), (_TOO_LONG,),
-        _both(Told(400, "context_length_exceeded", ours=False, failure="bad_request")), Rescue("nobody", 1),
+        _both(Told(400, "context_length_exceeded", ours=False, failure="bad_request")), Rescue("spare", 1),
     ),
     Fault(
         "S13", "the prompt is rejected by a filter",

@@ -3,14 +3,11 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from tests.faults import wire
 from tests.faults.catalogue import FINE, Fault
 from tests.faults.clients import Got, on_the_wire
 from tests.faults.conftest import alone
 from tests.faults.rescue import SPARE, rescued
-from tests.faults.wiring import RESCUES
 from tests.gateway.pipeline.conftest import Running
 
 DOWN = wire.error("503 Service Unavailable", "overloaded", "overloaded")
@@ -37,7 +34,6 @@ async def test_alone_every_request_is_told_and_the_provider_is_found_again(tmp_p
         await _until_by(gateway, wire.MODEL)
 
 
-@pytest.mark.skipif(not RESCUES, reason="retries and fallbacks are not wired in yet: wiring.RESCUES")
 async def test_the_spare_answers_meanwhile_and_the_provider_is_found_again(tmp_path: Path) -> None:
     async with rescued(FLAPPING, "stream", tmp_path) as (primary, spare, gateway):
         assert {(got.whole, got.model) for got in await _ask(gateway, OUTAGE)} == {(True, SPARE)}

@@ -6,13 +6,10 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.faults import known, wire
+from tests.faults import wire
 from tests.faults.catalogue import ALL, BENCH, Fault, Shape
 from tests.faults.clients import Got, official, on_the_wire
 from tests.faults.rescue import SPARE, rescued
-from tests.faults.wiring import RESCUES
-
-pytestmark = pytest.mark.skipif(not RESCUES, reason="retries and fallbacks are not wired in yet: wiring.RESCUES")
 
 CASES = [pytest.param(fault, shape, id=f"{fault.id}-{shape}") for fault in ALL for shape in fault.alone]
 
@@ -42,11 +39,7 @@ def _is_the_answer_of(got: Got, *, spare: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("fault", "shape"), CASES)
-async def test_what_the_official_client_makes_of_it(
-    fault: Fault, shape: Shape, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if fault.id == "P12":
-        request.applymarker(pytest.mark.xfail(strict=True, reason=known.UNREAD))
+async def test_what_the_official_client_makes_of_it(fault: Fault, shape: Shape, tmp_path: Path) -> None:
     async with rescued(fault, shape, tmp_path) as (_, _, gateway):
         got = await official(gateway.openai, shape)
         assert isinstance(got, openai.APIError) if fault.rescue.by == "nobody" else got == wire.TEXT
