@@ -79,6 +79,6 @@ class GroupCommit:
         for then in callbacks:
             try:
                 then()
-            except Exception as error:  # noqa: BLE001, PERF203  one answer's fault must not hold back the others
+            except Exception as error:  # noqa: BLE001  one answer's fault must not hold back the others
                 told = {"message": "a callback of the group commit failed", "exception": error}
                 self._loop.call_exception_handler(told)

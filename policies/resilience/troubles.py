@@ -67,6 +67,7 @@ KINDS: dict[str, Row] = {
     "stream_error": _FAST,  # an error inside a 200 that `inside` does not know better
     "overloaded": _ELSEWHERE,  # our own pool is full
     "refused": _ELSEWHERE,  # our own health state or limiter said no: the upstream has not been asked
+    "too_long": Row("never", elsewhere=True, counts=Counts.GOOD),  # for this model; a fallback may take more
     "diverged": Row("never", elsewhere=True, counts=Counts.GOOD),  # a rescue that did not fit
     "upstream_call": _OURS,  # a fault here
     "gone": _OURS,  # the client hung up
