@@ -37,10 +37,11 @@ class Ruling:
 class Retrial:
     """One writer's part in one ruling."""
 
-    __slots__ = ("_evidence", "ruling")
+    __slots__ = ("_evidence", "ruling", "terms")
 
     def __init__(self, ruling: Ruling, terms: Terms) -> None:
         self.ruling = ruling
+        self.terms = terms
         self._evidence = ExperimentEvidence(
             ruling.experiment,
             alpha=alpha_of(terms.alpha, ruling.tries),
@@ -70,17 +71,26 @@ class Retrial:
         if at <= self.ruling.at:
             self._evidence.judged(unit, score < BAD_BELOW, now=at)
 
+    def rows(self) -> dict[int, dict[str, Any]]:
+        """This writer's sums at the moment of the ruling, as it exchanges them."""
+        self._evidence.advance(self.ruling.at)
+        return self._evidence.totals()
+
     def decide(self) -> Decision:
         """The verdict at the moment of the ruling."""
         self._evidence.advance(self.ruling.at)
         return self._evidence.decision((), self.ruling.evidence.get("writers", 1))
 
 
+def wanted(ruling: Ruling) -> set[str]:
+    """The verdicts that lead to a ruling."""
+    return {"TRIP", "SEVERE"} if ruling.kind == "EJECT" else {ruling.kind}
+
+
 def disagreement(ruling: Ruling, decision: Decision) -> Difference | None:
     """The first number that differs; None where the ruling came out again."""
-    wanted = {"TRIP", "SEVERE"} if ruling.kind == "EJECT" else {ruling.kind}
     differs = first_difference("evidence", ruling.evidence, json.loads(json.dumps(decision.evidence)))
-    if differs is not None or decision.verdict in wanted:
+    if differs is not None or decision.verdict in wanted(ruling):
         return differs
     return "verdict", ruling.kind, decision.verdict
 

@@ -7,6 +7,7 @@ from policies.registry.values import Candidate, Experiment
 from policies.verification.breaker import Retrial, Ruling, closest
 from policies.verification.docket import Docket
 from policies.verification.facts import PolicyFacts
+from policies.verification.fleet import fleet_disagreement
 from policies.verification.promotion import Rerun, Unit
 from policies.verification.report import Difference, DiffersError, Report
 from policies.verification.rulings import breaker_rulings, promotion_rulings
@@ -84,14 +85,23 @@ class Casebook:
             DiffersError: a ruling that does not come out again.
         """
         for ruling in self._rulings:
-            decisions = [retrial.decide() for retrial in self._retrials if retrial.ruling is ruling]
-            differs = closest(ruling, decisions)
+            differs = self._retry(ruling)
             if differs is not None:
                 raise DiffersError(ruling.record, *differs)
             self._report.right["rollbacks"] += 1
         units = sorted(self._units.values(), key=lambda unit: (unit.at, unit.id))
         for experiment, candidate, evidence in self._promotions:
             self._promotion(experiment, candidate, evidence, units)
+
+    def _retry(self, ruling: Ruling) -> Difference | None:
+        retrials = [retrial for retrial in self._retrials if retrial.ruling is ruling]
+        if ruling.evidence.get("basis") != "fleet":
+            return closest(ruling, [retrial.decide() for retrial in retrials])
+        found: list[Difference | None] = []
+        for terms in self._timeline.between(ruling.started_at, ruling.at):
+            writers = [retrial for retrial in retrials if retrial.terms is terms]
+            found.append(fleet_disagreement(ruling, writers, terms))
+        return None if None in found else found[0]
 
     def _promotion(
         self, experiment: Experiment, candidate: Candidate, evidence: Mapping[str, Any], units: list[Unit]

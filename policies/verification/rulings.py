@@ -9,7 +9,6 @@ from policies.verification.breaker import Ruling
 from policies.verification.facts import PolicyFacts
 
 _BREAKER = frozenset({"TRIP", "SEVERE", "EJECT"})
-_NEEDED = frozenset({"experiment", "at", "counts", "e_values"})
 
 
 def breaker_rulings(facts: PolicyFacts) -> Iterator[Ruling | str]:
@@ -17,12 +16,9 @@ def breaker_rulings(facts: PolicyFacts) -> Iterator[Ruling | str]:
     for incident in facts.incidents:
         if incident.kind not in _BREAKER or "promotion" in incident.evidence:
             continue
-        evidence = incident.evidence
-        if not evidence.keys() >= _NEEDED:
+        if "e_values" not in incident.evidence:
             yield f"{incident.kind}: the sums of its moment are not on record"
-        elif evidence.get("basis") != "alone":
-            yield f"{incident.kind}: decided on the fleet's sums, whose watermark is not on record"
-        elif "subject" not in evidence:
+        elif incident.kind == "EJECT" and "subject" not in incident.evidence:
             yield f"{incident.kind}: decided by the evolver, on its own reading of a holdback"
         else:
             yield _ruling(incident, facts) or f"{incident.kind}: its comparison is not on record"
@@ -30,18 +26,20 @@ def breaker_rulings(facts: PolicyFacts) -> Iterator[Ruling | str]:
 
 def _ruling(incident: Incident, facts: PolicyFacts) -> Ruling | None:
     evidence = incident.evidence
-    compared = _control(evidence["experiment"], facts)
-    if compared is None or compared[0] is None:
-        return None
+    experiment = evidence.get("experiment") or incident.id.partition("-")[2]
+    compared = _control(experiment, facts)
     candidate = next((c for c in facts.candidates if c.id == incident.subject), None)
+    subject = evidence.get("subject") or (candidate.genome.content_hash if candidate is not None else None)
+    if compared is None or compared[0] is None or subject is None:
+        return None
     return Ruling(
         record=f"incident {incident.id}",
         kind=incident.kind,
-        experiment=evidence["experiment"],
-        subject=evidence["subject"],
+        experiment=experiment,
+        subject=subject,
         control=compared[0],
         started_at=compared[1],
-        at=evidence["at"],
+        at=evidence.get("at", incident.at),
         tries=tries_of(candidate.stations) if candidate is not None and incident.kind != "EJECT" else 0,
         evidence=evidence,
     )
