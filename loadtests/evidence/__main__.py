@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from loadtests.evidence import false_trips, power, promotions, report
+from loadtests.evidence import false_trips, power, promotions, report, routing
 
 LATE = ((1.0, 3), (6.0, 2), (6.0, 5), (24.0, 2), (24.0, 3), (24.0, 20))
-PARTS = ("trips", "power", "late", "promotions", "streams")
+PARTS = ("trips", "power", "late", "promotions", "streams", "routing")
 
 
 def matrix(runs: int, seed: int, wanted: Sequence[str]) -> list[false_trips.Cell]:
@@ -53,6 +53,14 @@ def streaming(runs: int, streams: int, seed: int) -> dict[str, promotions.Share]
     return promotions.stream_shares(rng, good, null, streams)
 
 
+def _routing(seeds: int, figures: dict[str, Any]) -> str:
+    if not routing.RECORDED.exists():
+        return f"Bandits on recorded outcomes: skipped, there is no {routing.RECORDED}."
+    found = routing.compare(seeds)
+    figures["routing"] = {name: asdict(played) for name, played in found.items()}
+    return report.routing(found, seeds)
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -70,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS)
     parser.add_argument("--streams", type=int, default=100, help="streams of 1,000 candidates")
+    parser.add_argument("--seeds", type=int, default=20, help="of the bandits on recorded outcomes")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--json", action="store_true", help="figures instead of tables")
     options = parser.parse_args(arguments)
@@ -95,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shares = streaming(runs, options.streams, seed)
         figures["streams"] = {rule: asdict(share) for rule, share in shares.items()}
         tables.append(report.streams(shares, options.streams))
+    if "routing" in options.parts:
+        tables.append(_routing(options.seeds, figures))
     print(json.dumps(figures, indent=1) if options.json else "\n\n".join(tables))
     wrong = report.exceeded(cells)
     for line in wrong:

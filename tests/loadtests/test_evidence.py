@@ -14,6 +14,7 @@ from loadtests.evidence.noharm import crossed, e_values
 from loadtests.evidence.power import early, late
 from loadtests.evidence.rates import diurnal
 from loadtests.evidence.report import exceeded, false_trips
+from loadtests.evidence.routing import RECORDED
 from loadtests.evidence.streams import BLOCK, bernoulli, harmed, stream
 from policies.bandit import Posterior, probability_best
 from policies.evidence import ExperimentEvidence, PromotionTest
@@ -199,11 +200,12 @@ def test_crossing_is_ever_having_crossed() -> None:
 
 
 def test_the_command_prints_every_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--runs", "20", "--streams", "3", "--cells", "stationary/0.05/0.2"]
+    options = ["--runs", "20", "--streams", "3", "--seeds", "1", "--cells", "stationary/0.05/0.2"]
     assert main(options) == 0
     printed = capsys.readouterr().out
     for row in ("stationary", "20x", "24 h, then 20x", "better by 0.10", "EvoGate (e-LOND)"):
         assert f"| {row} |" in printed
+    assert ("| cheap always |" in printed) == RECORDED.exists()
     assert main([*options, "--json", "--parts", "trips"]) == 0
     (cell,) = json.loads(capsys.readouterr().out)["trips"]
     assert (cell["world"], cell["p0"], cell["share"], cell["runs"]) == ("stationary", 0.05, "0.2", 20)
