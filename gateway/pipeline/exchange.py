@@ -219,7 +219,6 @@ class Exchange:
             return
         self._ended = True
         core, reply = self._core, self._reply
-        reply.on_gone = reply.on_pause = reply.on_resume = None  # no cycle of the two is left for the collector
         now = core.now()
         total_ms = self._answered_ms = (perf_counter() - self._began) * 1000.0
         done = self._judge(status, answer, broke, total_ms, gone=gone)
@@ -233,6 +232,9 @@ class Exchange:
                 then()
         if self.plan.view.shadows and done.status:
             core.mirror_later(self)
+        # No cycle is left for the collector, which would else cost more than all of this.
+        reply.on_gone = reply.on_pause = reply.on_resume = None
+        del self._courier
 
     def _judge(self, status: int, answer: Answer | None, broke: str | None, total_ms: float, *, gone: bool) -> Settled:
         courier = self._courier
