@@ -8,7 +8,10 @@ Rules every adapter keeps (the conformance suite in tests/policies/registry chec
 4. Totals are monotone: one row per (kind, subject, writer, bucket), replaced whole; writing one twice is harmless.
 5. What is stored of versions, production, candidates, experiments, holdbacks and incidents leaves a note in the same
    transaction (`policies.registry.trail` says which), and notes form a chain.
-6. `changed()` is cheap and differs after every write but `put_totals`: pollers compare it before reading more.
+6. `changed()` is cheap and differs after every write but those of totals and leases: pollers compare it before
+   reading more.
+7. A lease is one holder's until it expires, and changes hands with a larger `fence`. A write `under` a lease that has
+   changed hands is refused, in the same transaction. Clocks of holders must differ by less than a lease lasts.
 """
 
 from typing import Any, Protocol, Self
@@ -21,6 +24,7 @@ from policies.registry.values import (
     Finding,
     Holdback,
     Incident,
+    Lease,
     Note,
     Pointer,
     Tombstone,
@@ -69,8 +73,12 @@ class Versions(Protocol):
 class Candidates(Protocol):
     """Genomes on their way, tombstones beside them."""
 
-    async def add_candidate(self, candidate: Candidate) -> bool:
-        """Store a new one; False (and nothing stored) where its content is tombstoned, or already on its way."""
+    async def add_candidate(self, candidate: Candidate, *, under: Lease | None = None) -> bool:
+        """Store a new one; False (and nothing stored) where its content is tombstoned, or already on its way.
+
+        Raises:
+            ConflictError: the lease `under` which it was made has changed hands.
+        """
 
     async def candidate(self, candidate_id: str) -> Candidate:
         """One by id or unambiguous prefix of it.
@@ -170,14 +178,28 @@ class Audit(Protocol):
     async def state(self, name: str) -> dict[str, Any]:
         """A named state, empty where it was never set. `"freeze"` holds {"frozen": bool, "who", "why", "at"}."""
 
-    async def set_state(self, name: str, value: dict[str, Any]) -> None:
-        """Replace it whole."""
+    async def set_state(self, name: str, value: dict[str, Any], *, under: Lease | None = None) -> None:
+        """Replace it whole.
+
+        Raises:
+            ConflictError: the lease `under` which it was made has changed hands.
+        """
 
     async def changed(self) -> int:
-        """A number that differs after every write other than `put_totals`."""
+        """A number that differs after every write other than those of totals and leases."""
 
 
-class Registry(Versions, Candidates, Experiments, TotalsStore, Log, Audit, Protocol):
+class Leases(Protocol):
+    """What only one process of a fleet does at a time."""
+
+    async def take_lease(self, name: str, holder: str, *, now: float, until: float) -> Lease | None:
+        """Take or prolong it (times in Unix seconds); None where somebody else holds it at `now`."""
+
+    async def release_lease(self, lease: Lease) -> None:
+        """Let the next one have it at once; nothing happens where it is lost already."""
+
+
+class Registry(Versions, Candidates, Experiments, TotalsStore, Log, Audit, Leases, Protocol):
     """All families, and the life of the connection."""
 
     async def __aenter__(self) -> Self:

@@ -6,6 +6,7 @@ from policies.errors import OperatorError
 from policies.registry.sqlite_audit import SqliteAudit
 from policies.registry.sqlite_candidates import SqliteCandidates
 from policies.registry.sqlite_experiments import SqliteExperiments
+from policies.registry.sqlite_leases import SqliteLeases
 from policies.registry.sqlite_log import SqliteLog
 from policies.registry.sqlite_totals import SqliteTotals
 from policies.registry.sqlite_versions import SqliteVersions
@@ -13,7 +14,9 @@ from policies.registry.sqlite_versions import SqliteVersions
 FILE_NAME = "registry.db"
 
 
-class SqliteRegistry(SqliteVersions, SqliteCandidates, SqliteExperiments, SqliteTotals, SqliteLog, SqliteAudit):
+class SqliteRegistry(
+    SqliteVersions, SqliteCandidates, SqliteExperiments, SqliteTotals, SqliteLog, SqliteAudit, SqliteLeases
+):
     """`policies.registry.port.Registry` on SQLite; open it with `async with`."""
 
 

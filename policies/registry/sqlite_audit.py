@@ -6,10 +6,11 @@ from typing import Any
 import aiosqlite
 
 from policies.registry.sqlite_connection import SqliteConnection, fetch
+from policies.registry.sqlite_leases import held
 from policies.registry.sqlite_queries import queries
 from policies.registry.sqlite_rows import encode, from_row, to_row
 from policies.registry.trail import linked
-from policies.registry.values import Note
+from policies.registry.values import Lease, Note
 
 _SQL = queries("audit")
 
@@ -32,13 +33,18 @@ class SqliteAudit(SqliteConnection):
         found: dict[str, Any] = json.loads(rows[0]["value"]) if rows else {}
         return found
 
-    async def set_state(self, name: str, value: dict[str, Any]) -> None:
-        """Replace it whole."""
+    async def set_state(self, name: str, value: dict[str, Any], *, under: Lease | None = None) -> None:
+        """Replace it whole.
+
+        Raises:
+            ConflictError: the lease `under` which it was made has changed hands.
+        """
         async with self.writing() as db:
+            await held(db, under)
             await db.execute(_SQL["set_state"], {"name": name, "value": encode(value)})
 
     async def changed(self) -> int:
-        """A number that differs after every write other than `put_totals`."""
+        """A number that differs after every write other than those of totals and leases."""
         (row,) = await self.fetch(_SQL["changes"])
         return int(row["changes"])
 

@@ -8,10 +8,11 @@ from policies import lifecycle
 from policies.errors import ConflictError, NotFoundError
 from policies.registry.sqlite_audit import append_note
 from policies.registry.sqlite_connection import SqliteConnection
+from policies.registry.sqlite_leases import held
 from policies.registry.sqlite_queries import queries
 from policies.registry.sqlite_rows import from_row, to_row
 from policies.registry.trail import candidate_added, candidate_moved
-from policies.registry.values import Candidate, Tombstone
+from policies.registry.values import Candidate, Lease, Tombstone
 
 _SQL = queries("candidates")
 BURYING: frozenset[lifecycle.Event] = frozenset({"fail", "trip", "override_reject"})
@@ -20,14 +21,15 @@ BURYING: frozenset[lifecycle.Event] = frozenset({"fail", "trip", "override_rejec
 class SqliteCandidates(SqliteConnection):
     """`policies.registry.port.Candidates`."""
 
-    async def add_candidate(self, candidate: Candidate) -> bool:
+    async def add_candidate(self, candidate: Candidate, *, under: Lease | None = None) -> bool:
         """Store a new one; False (and nothing stored) where its content is tombstoned, or already on its way.
 
         Raises:
-            ConflictError: another candidate has that id.
+            ConflictError: another candidate has that id, or the lease `under` which it was made has changed hands.
         """
         try:
             async with self.writing() as db:
+                await held(db, under)
                 added = (await db.execute(_SQL["add"], _row(candidate))).rowcount == 1
                 if added:
                     await append_note(db, candidate_added(candidate))

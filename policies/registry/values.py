@@ -155,12 +155,23 @@ class Note:
     link: str = field(default="", compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What only one may do at a time: whose it is and until when. `fence` grows whenever it changes hands."""
+
+    name: str
+    holder: str
+    fence: int
+    until: float
+
+
 __all__ = [
     "Candidate",
     "Experiment",
     "Finding",
     "Holdback",
     "Incident",
+    "Lease",
     "Note",
     "Pointer",
     "Role",

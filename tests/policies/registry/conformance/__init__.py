@@ -6,12 +6,13 @@ connection to one store that is empty at first) and `racer` (the command of a pr
 
 import pytest
 
-for _family in ("audit", "candidates", "experiments", "log", "races", "totals", "trail", "versions"):
+for _family in ("audit", "candidates", "experiments", "leases", "log", "races", "totals", "trail", "versions"):
     pytest.register_assert_rewrite(f"{__name__}.{_family}")
 
 from tests.policies.registry.conformance.audit import AuditConformance  # noqa: E402
 from tests.policies.registry.conformance.candidates import CandidatesConformance  # noqa: E402
 from tests.policies.registry.conformance.experiments import ExperimentsConformance  # noqa: E402
+from tests.policies.registry.conformance.leases import LeasesConformance  # noqa: E402
 from tests.policies.registry.conformance.log import LogConformance  # noqa: E402
 from tests.policies.registry.conformance.races import RacesConformance  # noqa: E402
 from tests.policies.registry.conformance.totals import TotalsConformance  # noqa: E402
@@ -26,6 +27,7 @@ class RegistryConformance(
     TotalsConformance,
     LogConformance,
     AuditConformance,
+    LeasesConformance,
     TrailConformance,
     RacesConformance,
 ):

@@ -1,0 +1,37 @@
+"""SQLite: leases, and the check that a write stands under one."""
+
+import aiosqlite
+
+from policies.errors import ConflictError
+from policies.registry.sqlite_connection import SqliteConnection, fetch
+from policies.registry.sqlite_queries import queries
+from policies.registry.sqlite_rows import from_row, to_row
+from policies.registry.values import Lease
+
+_SQL = queries("leases")
+
+
+class SqliteLeases(SqliteConnection):
+    """`policies.registry.port.Leases`."""
+
+    async def take_lease(self, name: str, holder: str, *, now: float, until: float) -> Lease | None:
+        """Take or prolong it; None where somebody else holds it at `now`."""
+        params = {"name": name, "holder": holder, "now": now, "until": until}
+        async with self.writing(counted=False) as db:
+            rows = await fetch(db, _SQL["take"], params)
+        return from_row(Lease, rows[0]) if rows else None
+
+    async def release_lease(self, lease: Lease) -> None:
+        """Let the next one have it at once; nothing happens where it is lost already."""
+        async with self.writing(counted=False) as db:
+            await db.execute(_SQL["release"], to_row(lease))
+
+
+async def held(db: aiosqlite.Connection, lease: Lease | None) -> None:
+    """Inside another transaction: go on only where the lease is still this holder's; None needs none.
+
+    Raises:
+        ConflictError: somebody else has taken it.
+    """
+    if lease is not None and not await fetch(db, _SQL["holds"], to_row(lease)):
+        raise ConflictError(f"the lease '{lease.name}' is another's by now: what {lease.holder} began is not its own")
