@@ -12,13 +12,15 @@ from gateway.recording import Position, SpoolError
 from policies.resilience.health import State
 
 _ARM = ("policy", "role")
+_UPSTREAM = ("upstream",)
 
 
 async def collect(worker: Worker) -> list[Family]:
     """All families of a worker."""
     now, spool = worker.core.now(), worker.spool
     behind = await asyncio.to_thread(_behind, spool.directory, spool.writer.position, now)
-    return [*_requests(worker), *_state(worker), *behind, *_upstreams(worker), *_events(worker), *_faults(worker)]
+    parts = _requests, _state, _upstreams, _recovered, _events, _faults
+    return [*behind, *(family for part in parts for family in part(worker))]
 
 
 def _behind(directory: Path, end: Position, now: float) -> list[Family]:
@@ -42,6 +44,8 @@ def _requests(worker: Worker) -> Iterator[Family]:
         (*arm, name): float(n) for arm, c in arms.items() for name, n in c.failures.items()
     }
     yield counter("evogate_failures", "Settled requests by failure class.", (*_ARM, "class"), failures)
+    first: dict[Labels, Histogram] = {arm: counters.first_byte for arm, counters in arms.items()}
+    yield histogram("evogate_first_byte_seconds", "To the head of the answer, as seen here.", _ARM, first)
     latency: dict[Labels, Histogram] = {arm: counters.latency for arm, counters in arms.items()}
     yield histogram("evogate_latency_seconds", "To the last byte, as seen here.", _ARM, latency)
     yield histogram("evogate_overhead_seconds", "The gateway's own share of a request.", (), {(): metrics.overhead})
@@ -63,11 +67,28 @@ def _state(worker: Worker) -> Iterator[Family]:
 
 def _upstreams(worker: Worker) -> Iterator[Family]:
     routes = worker.routes.all
-    up: dict[Labels, float] = {(n,): float(r.admission.health.state is State.CLOSED) for n, r in routes.items()}
-    yield gauge("evogate_upstream_up", "1 while its circuit is closed.", up, labels=("upstream",), merge="least")
+    states = {name: route.admission.health.state for name, route in routes.items()}
+    up: dict[Labels, float] = {(name,): float(state is State.CLOSED) for name, state in states.items()}
+    yield gauge("evogate_upstream_up", "1 while its circuit is closed.", up, labels=_UPSTREAM, merge="least")
+    circuit: dict[Labels, float] = {(n, s.value): float(s is state) for n, state in states.items() for s in State}
+    text = "Workers whose circuit is in that state."
+    yield gauge("evogate_upstream_circuit_workers", text, circuit, labels=(*_UPSTREAM, "state"), merge="sum")
     waiting: dict[Labels, float] = {(name,): float(route.admission.waiting) for name, route in routes.items()}
     text = "Requests that wait for it."
-    yield gauge("evogate_upstream_waiting_requests", text, waiting, labels=("upstream",), merge="sum")
+    yield gauge("evogate_upstream_waiting_requests", text, waiting, labels=_UPSTREAM, merge="sum")
+    flying: dict[Labels, float] = {(name,): float(route.in_flight) for name, route in routes.items()}
+    text = "Calls that have not ended."
+    yield gauge("evogate_upstream_running_requests", text, flying, labels=_UPSTREAM, merge="sum")
+
+
+def _recovered(worker: Worker) -> Iterator[Family]:
+    metrics = worker.core.metrics
+    more: dict[Labels, float] = {key: float(count) for key, count in metrics.more_attempts.items()}
+    text = "Attempts after the first, by what had failed."
+    yield counter("evogate_more_attempts", text, ("step", "reason"), more)
+    given_up: dict[Labels, float] = {(reason,): float(count) for reason, count in metrics.given_up.items()}
+    text = "Failures that there was no other attempt for, by why."
+    yield counter("evogate_given_up_requests", text, ("reason",), given_up)
 
 
 def _events(worker: Worker) -> Iterator[Family]:
@@ -77,7 +98,7 @@ def _events(worker: Worker) -> Iterator[Family]:
         ("feedback", metrics.feedback, "Accepted feedback."),
         ("signals", metrics.signals, "Retries and corrections that were seen."),
         ("mirrored_requests", metrics.mirrored, "Requests sent to shadow candidates."),
-        ("mirror_dropped", metrics.mirror_dropped, "Mirrors left out for want of room or money."),
+        ("mirror_dropped_requests", metrics.mirror_dropped, "Mirrors left out for want of room or money."),
         ("rollbacks", metrics.trips, "Candidates taken back by this gateway."),
         ("spool_lost_frames", spool.writer.lost, "Frames that were dropped, or may not be on the disk."),
         ("spool_failed_writes", spool.commit.failures, "Writes and syncs that failed."),

@@ -169,6 +169,8 @@ class Core:
 def _count(counters: ArmCounters, done: Settled) -> None:
     counters.requests += 1
     counters.latency.observe(done.last_byte_ms / 1000.0)
+    if done.first_byte_ms:
+        counters.first_byte.observe(done.first_byte_ms / 1000.0)
     counters.cost_usd += done.cost_usd
     answer = done.answer
     if answer is not None:

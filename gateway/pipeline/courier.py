@@ -281,7 +281,10 @@ class Courier:
         now = self._core.loop.time()
         if self._recovery is None:
             self._recovery = Recovery(self._exchange.attempts(now), self._resend, _uniform, self._core.loop)
-        return self._recovery.failed(trouble, b"".join(self._relayed) if self._began else None, now)
+        recovery = self._recovery
+        again = recovery.failed(trouble, b"".join(self._relayed) if self._began else None, now)
+        self._core.metrics.told(recovery.step, trouble)
+        return again
 
     def _resend(self, leg: int, rescue: Rescue | None) -> None:
         self._stream, self._rescue = None, rescue

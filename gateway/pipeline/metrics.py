@@ -2,11 +2,16 @@
 
 from bisect import bisect_left
 
+from policies.resilience import Trouble
+from policies.resilience.troubles import STATUSES
+
 # Seconds. The gateway's own share of a request is what users judge a proxy by, so its scale starts at 25 microseconds.
 OVERHEAD_BOUNDS: tuple[float, ...] = (
     25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 100e-3, 1.0,
 )  # fmt: skip
 LATENCY_BOUNDS: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+MORE = ("retry", "fallback", "rescue")  # attempts after the first
 
 
 class Histogram:
@@ -36,7 +41,10 @@ class Histogram:
 class ArmCounters:
     """What one (policy, role) has done. Bounded labels: roles, not versions."""
 
-    __slots__ = ("cost_usd", "failures", "input_tokens", "latency", "output_tokens", "requests", "reward", "rewarded")
+    __slots__ = (
+        "cost_usd", "failures", "first_byte", "input_tokens", "latency", "output_tokens", "requests", "reward",
+        "rewarded",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.requests = 0
@@ -46,6 +54,7 @@ class ArmCounters:
         self.cost_usd = 0.0
         self.reward = 0.0
         self.rewarded = 0
+        self.first_byte = Histogram(LATENCY_BOUNDS)
         self.latency = Histogram(LATENCY_BOUNDS)
 
     def failed(self, failure: str) -> None:
@@ -60,9 +69,10 @@ class Metrics:
         "arms",
         "errors",
         "feedback",
-        "in_flight",
+        "given_up",
         "mirror_dropped",
         "mirrored",
+        "more_attempts",
         "overhead",
         "relayed",
         "reload_failures",
@@ -75,8 +85,9 @@ class Metrics:
         self.arms: dict[tuple[str, str], ArmCounters] = {}
         self.overhead = Histogram(OVERHEAD_BOUNDS)
         self.relayed = 0
-        self.in_flight = 0
         self.errors: dict[str, int] = {}
+        self.more_attempts: dict[tuple[str, str], int] = {}  # by (kind of attempt, what had failed)
+        self.given_up: dict[str, int] = {}  # by why there was no other attempt
         self.feedback = 0
         self.signals = 0
         self.mirrored = 0
@@ -92,3 +103,17 @@ class Metrics:
     def error(self, reason: str) -> None:
         """Count one answer that the gateway made itself."""
         self.errors[reason] = self.errors.get(reason, 0) + 1
+
+    def told(self, step: str, trouble: Trouble) -> None:
+        """Count what was decided after a failed attempt.
+
+        Args:
+            step: `retry`, `fallback` or `rescue`; anything else is why there was no other attempt.
+            trouble: what had failed; counted by its row in `policies.resilience.troubles`.
+        """
+        if step in MORE:
+            known = trouble.kind == "status" and trouble.status in STATUSES
+            key = step, f"status_{trouble.status}" if known else trouble.kind
+            self.more_attempts[key] = self.more_attempts.get(key, 0) + 1
+        else:
+            self.given_up[step] = self.given_up.get(step, 0) + 1

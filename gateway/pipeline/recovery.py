@@ -8,9 +8,12 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Literal
 
 from policies.resilience import Attempts, GiveUp, Rescue, Retry, Sent, Trouble
+from policies.resilience.attempts import Reason
 
+Step = Literal["retry", "fallback", "rescue", "beyond_rescue"] | Reason  # another attempt, or why there is none
 Resend = Callable[[int, Rescue | None], None]
 
 
@@ -24,13 +27,13 @@ class Recovery:
         loop: where the waits run.
     """
 
-    __slots__ = ("_loop", "_resend", "_rng", "_timer", "attempts", "reason")
+    __slots__ = ("_loop", "_resend", "_rng", "_timer", "attempts", "step")
 
     def __init__(
         self, attempts: Attempts, resend: Resend, rng: Callable[[], float], loop: asyncio.AbstractEventLoop
     ) -> None:
         self.attempts = attempts
-        self.reason = ""  # why there was no other attempt
+        self.step: Step = "final"  # what came of the last failure
         self._resend = resend
         self._rng = rng
         self._loop = loop
@@ -47,12 +50,13 @@ class Recovery:
         sent = Sent.NOTHING if relayed is None else Sent.BYTES if relayed else Sent.HEAD
         rescue = Rescue(relayed) if relayed is not None and self.attempts.may_rescue else None
         if rescue is not None and rescue.failure is not None:
-            self.reason = rescue.failure
+            self.step = "beyond_rescue"
             return False
         told = self.attempts.decide(trouble, sent, now, self._rng)
         if isinstance(told, GiveUp):
-            self.reason = told.reason
+            self.step = told.reason
             return False
+        self.step = "rescue" if told.rescue else "retry" if isinstance(told, Retry) else "fallback"
         wait = told.after_s if isinstance(told, Retry) else 0.0
         self._timer = self._loop.call_later(wait, self._resend, told.leg, rescue)
         return True

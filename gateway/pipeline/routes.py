@@ -110,6 +110,11 @@ class Route:
         self.admission.finish(permit, trouble, now)
         self.done()
 
+    @property
+    def in_flight(self) -> int:
+        """Calls that have not ended."""
+        return self._in_flight
+
     def done(self) -> None:
         """One call has ended; the last one of a replaced route closes its pool."""
         self._in_flight -= 1

@@ -189,7 +189,7 @@ async def test_a_cut_stream_is_an_error_where_rescues_are_not_allowed() -> None:
     async with routes(Steps(streamed("one ", "two ")), Steps(streamed("one ", "two ", "three"))) as legs:
         small = Small(legs, ResilienceRules())
         assert await run(small) == Trouble("truncated")
-        assert (small.calls, small.recovery.reason) == (["a"], "sent")
+        assert (small.calls, small.recovery.step) == (["a"], "sent")
 
 
 async def test_a_cut_stream_is_rescued_by_an_answer_that_repeats_it() -> None:
@@ -231,7 +231,7 @@ async def test_the_total_timeout_ends_the_waiting() -> None:
     async with routes(Steps(limited)) as legs:
         small = Small(legs, ResilienceRules(), total_s=5.0)
         assert await run(small) == Trouble("status", 429, 9.0)
-        assert small.recovery.reason == "time"
+        assert small.recovery.step == "time"
 
 
 class Silent(Steps):
