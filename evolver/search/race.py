@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from evolver.examples import Example
 from evolver.search.budget import Budget, OverrunError, Reservation
+from evolver.search.journal import Attempt, Journal
 from evolver.search.ledger import Ledger
 from evolver.search.ranking import select
 from evolver.search.values import Evaluate, Score
@@ -25,9 +26,12 @@ Ceiling = Callable[[Genome, Example], float]  # what one evaluation may cost at 
 class Evaluator:
     """The injected `evaluate`, cached in a ledger and charged to a budget."""
 
-    def __init__(self, evaluate: Evaluate, ledger: Ledger, budget: Budget, ceiling: Ceiling) -> None:
+    def __init__(
+        self, evaluate: Evaluate, ledger: Ledger, budget: Budget, ceiling: Ceiling, journal: Journal | None = None
+    ) -> None:
         self.ledger = ledger
         self.budget = budget
+        self.journal = journal
         self.exhausted = False
         self.faults: list[str] = []
         self._evaluate = evaluate
@@ -49,18 +53,37 @@ class Evaluator:
 
     async def _charged(self, genome: Genome, examples: list[Example], held: Reservation) -> list[Score] | None:
         """Evaluate and settle. What a failed or cancelled evaluation has spent is unknown: its reservation is."""
-        calls, usd, scores = held.calls, held.usd, None
+        attempt = Attempt(held.calls, held.usd)
+        # Everybody in a rung reserves before anybody settles: who is in it does not depend on how fast answers come.
         try:
-            answered = await self._evaluate(genome, examples)
-            if len(answered) == len(examples):
-                scores, usd = answered, sum(score.cost_usd for score in answered)
-            else:
-                self._fault(genome, f"{len(answered)} scores for {len(examples)} examples")
-        except (EvoGateError, TimeoutError, OSError, ValueError) as error:
-            self._fault(genome, f"{type(error).__name__}: {error}")
+            await asyncio.sleep(0)
+            attempt = await self._attempt(genome, examples, held)
         finally:
-            self._settle(genome, held, calls, usd)
-        return scores
+            self._settle(genome, held, attempt.calls, attempt.usd)
+        if attempt.scores is None:
+            self._fault(genome, attempt.fault)
+        return attempt.scores
+
+    async def _attempt(self, genome: Genome, examples: list[Example], held: Reservation) -> Attempt:
+        """As the journal has it, or made now."""
+        if self.journal is None:
+            return await self._made(genome, examples, held)
+        key = genome.content_hash, tuple(example.id for example in examples)
+        attempt = self.journal.next(key)
+        if attempt is None:
+            self.journal.announce(key, held.calls, held.usd)
+            attempt = await self._made(genome, examples, held)
+            self.journal.enter(key, attempt)
+        return attempt
+
+    async def _made(self, genome: Genome, examples: list[Example], held: Reservation) -> Attempt:
+        try:
+            scores = await self._evaluate(genome, examples)
+        except (EvoGateError, TimeoutError, OSError, ValueError) as error:
+            return Attempt(held.calls, held.usd, None, f"{type(error).__name__}: {error}")
+        if len(scores) != len(examples):
+            return Attempt(held.calls, held.usd, None, f"{len(scores)} scores for {len(examples)} examples")
+        return Attempt(held.calls, sum(score.cost_usd for score in scores), scores, "")
 
     def _settle(self, genome: Genome, held: Reservation, calls: int, usd: float) -> None:
         try:
@@ -83,7 +106,7 @@ async def race(
     """
     alive, measured = list(genomes), dict.fromkeys([base])
     rung = min(FIRST_RUNG, len(examples))
-    while await evaluator.measure(base, examples[:rung]):
+    while await measured_base(evaluator, base, examples[:rung]):
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(evaluator.measure(genome, examples[:rung])) for genome in alive]
         alive = [genome for genome, task in zip(alive, tasks, strict=True) if task.result()]
@@ -93,3 +116,8 @@ async def race(
         alive = select(alive, evaluator.ledger, max(keep, -(-len(alive) // ETA)))
         rung = min(rung * ETA, len(examples))
     return list(measured)
+
+
+async def measured_base(evaluator: Evaluator, base: Genome, examples: Sequence[Example]) -> bool:
+    """Measure what all others are paired with; it gets a second try, since nothing can be said without it."""
+    return await evaluator.measure(base, examples) or await evaluator.measure(base, examples)

@@ -72,6 +72,8 @@ class Generation:
     best_quality: float
     mean_quality: float
     front: int  # genomes on the first front
+    hypervolume: float  # 0..1, see hypervolume.of_genomes
+    restarts: int  # so far
     calls: int
     usd: float
     operators: dict[str, float]  # chance of each operator to be drawn next
