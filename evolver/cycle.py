@@ -1,28 +1,27 @@
-"""One improvement cycle of one policy: analyse, propose, search, and put the best few on their way."""
+"""One improvement cycle of one policy: analyse, propose, search, and put the best few on their way.
+
+A cycle whose process ended in the midst of its search goes on with that search.
+"""
 
 import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 
 import numpy as np
 
-from config.settings import Model, Policy
 from evolver.analysis import analyze
 from evolver.context import Context
 from evolver.examples import Example
 from evolver.proposals import Proposal, propose
-from evolver.replay import Replay
-from evolver.search import Breeding, Material, Score, SearchResult, search
-from policies.errors import ProviderError
+from evolver.search import SearchResult
+from evolver.searching import Work, planned, searched, serving_models, unfinished
 from policies.genome import Genome, LayerName, Lineage
 from policies.lifecycle import ENDED
 from policies.registry.operations import production_of
 from policies.registry.values import Candidate, Finding, Version
 
 EXAMPLES = 2_000  # newest requests that are analysed
-SEARCHED = 60  # of them that genomes are evaluated on, half of them bad ones where there are enough
 LIVE_PER_LAYER = 4
 ADDED = 3  # candidates of one cycle
 
@@ -59,24 +58,30 @@ async def run(name: str, context: Context) -> Result:
     Raises:
         NotFoundError: the policy has no production version yet.
     """
-    policy = context.settings.policies[name]
     base, _ = await production_of(context.registry, name)
-    examples, findings = await analyse(name, context)
-    if not examples:
+    work = unfinished(name, base, context) or await _prepared(name, base, context)
+    if work is None:
         return Result(0, 0, 0, 0, 0.0, (), "no recorded request with a body to learn from")
-    proposals = await propose_all(name, base, findings, examples, context)
-    found = await _search(base, proposals, examples, policy, context)
-    ranked = _ranked(base.genome, proposals, found)
-    added = await _add(name, base, ranked, context)
+    found = await searched(name, work, context)
+    added = await _add(name, base, _ranked(base.genome, work.proposals, found), context)
     return Result(
-        examples=len(examples),
-        findings=len(findings),
-        proposals=len(proposals),
+        examples=work.examples,
+        findings=work.findings,
+        proposals=len(work.proposals),
         evaluations=found.calls if found else 0,
         usd=found.usd if found else 0.0,
         added=added,
-        said=f"{len(added)} candidates from {len(proposals)} proposals, {len(findings)} findings",
+        said=f"{len(added)} candidates from {len(work.proposals)} proposals, {work.findings} findings",
     )
+
+
+async def _prepared(name: str, base: Version, context: Context) -> Work | None:
+    """Analysis and proposals; None where nothing is recorded."""
+    examples, findings = await analyse(name, context)
+    if not examples:
+        return None
+    proposals = await propose_all(name, base, findings, examples, context)
+    return planned(base, proposals, examples, findings=len(findings), context=context)
 
 
 async def propose_all(
@@ -105,58 +110,6 @@ async def tried(policy: str, base: Version, context: Context) -> set[str]:
     stones = {stone.content_hash for stone in await context.registry.tombstones(policy)}
     candidates = await context.registry.candidates(policy)
     return stones | {c.genome.content_hash for c in candidates if c.base == base.label or c.state not in ENDED}
-
-
-def serving_models(context: Context) -> dict[str, Model]:
-    """Models that may answer clients: all but those that judge and reflect."""
-    evolver = context.settings.evolver
-    kept_back = {evolver.judge.model_key, evolver.reflection.model_key}
-    return {key: model for key, model in context.settings.models.items() if key not in kept_back}
-
-
-async def _search(
-    base: Version, proposals: Sequence[Proposal], examples: Sequence[Example], policy: Policy, context: Context
-) -> SearchResult | None:
-    """Race the proposals and their offspring against production by replay; None where nothing can be replayed."""
-    settings = context.settings.evolver.search
-    genomes = (base.genome, *(proposal.genome for proposal in proposals))
-    if settings.usd_per_cycle <= 0.0 or not context.usable(*genomes):
-        return None
-    replay = Replay(context.settings, policy, context.provider)
-
-    async def evaluate(genome: Genome, chosen: Sequence[Example]) -> list[Score]:
-        replayed = await replay.run(genome, chosen)
-        down = next((one for one in replayed if not one.measured), None)
-        if down is not None:
-            raise ProviderError(f"replay: the upstream does not answer ({down.completion.error})")
-        return [Score(one.quality or 0.0, one.latency_ms, one.cost_usd) for one in replayed]
-
-    seeds = [(base.genome, base.lineage), *((proposal.genome, proposal.lineage) for proposal in proposals)]
-    return await search(
-        seeds,
-        evaluate,
-        examples=sample(examples, context.rng),
-        settings=settings,
-        breeding=Breeding(material=_material(proposals, policy, context)),
-        rng=np.random.default_rng(context.rng.getrandbits(64)),
-        ceiling=lambda _genome, _example: policy.budgets.usd_per_request,
-    )
-
-
-def _material(proposals: Sequence[Proposal], policy: Policy, context: Context) -> Material:
-    """What offspring may be made of: rules that were proposed, and models that serve."""
-    rules = {rule.id: rule for proposal in proposals for rule in proposal.genome.prompt.rubric}
-    layers: tuple[LayerName, ...] = ("prompt", "strategy", "memory") if policy.memory_file else ("prompt", "strategy")
-    return Material(model_keys=tuple(serving_models(context)), rules=tuple(rules.values()), layers=layers)
-
-
-def sample(examples: Sequence[Example], rng: Random) -> list[Example]:
-    """Requests to evaluate on: half of them bad ones, where there are enough; those that say nothing left out."""
-    telling = [example for example in examples if example.failure is None or example.failed]
-    bad = [example for example in telling if example.bad]
-    fine = [example for example in telling if not example.bad]
-    chosen = rng.sample(bad, min(len(bad), SEARCHED // 2))
-    return chosen + rng.sample(fine, min(len(fine), SEARCHED - len(chosen)))
 
 
 def _ranked(

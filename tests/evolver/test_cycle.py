@@ -2,7 +2,7 @@
 
 from random import Random
 
-from evolver import cycle
+from evolver import cycle, searching
 from evolver.examples import Example
 from evolver.proposals import Proposal
 from evolver.search.values import Objectives, Ranked, SearchResult
@@ -111,11 +111,11 @@ def example(number: int, failure: str | None) -> Example:
 
 def test_the_sample_is_half_bad_where_it_can_be() -> None:
     many = [example(n, "refusal" if n % 10 == 0 else None) for n in range(1_000)]
-    chosen = cycle.sample(many, Random(1))
-    assert len(chosen) == cycle.SEARCHED
-    assert sum(one.bad for one in chosen) == cycle.SEARCHED // 2
+    chosen = searching.sample(many, Random(1))
+    assert len(chosen) == searching.SEARCHED
+    assert sum(one.bad for one in chosen) == searching.SEARCHED // 2
     few = [example(0, "refusal"), example(1, "rate_limited"), example(2, None)]
-    assert {one.id for one in cycle.sample(few, Random(1))} == {"r0", "r2"}
+    assert {one.id for one in searching.sample(few, Random(1))} == {"r0", "r2"}
 
 
 def _raced(genome: Genome, gain: float) -> Ranked:
