@@ -1,6 +1,5 @@
 """A request on its way to an upstream, and who hears the answer."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gateway.http.errors import UpstreamError
@@ -47,9 +46,6 @@ class UpgradeSink(Sink, Protocol):
         """
 
 
-OnWhole = Callable[[int, Headers, bytes, bytes], None]
-
-
 class Patience(NamedTuple):
     """How long to wait, in seconds: for a connection, for an answer's first byte, for its next, and for all of it."""
 
@@ -62,14 +58,14 @@ class Patience(NamedTuple):
 class Call:
     """One request on its way. `deadline` is that of the whole call, on the loop's clock."""
 
-    __slots__ = ("connection", "deadline", "method", "on_whole", "patience", "paused", "request", "sink", "upgrade")
+    __slots__ = ("connection", "deadline", "method", "patience", "paused", "request", "sink", "takes_whole", "upgrade")
 
     def __init__(self, method: bytes, request: bytes, sink: Sink, deadline: float, patience: Patience) -> None:
         self.method = method
         self.patience = patience
         self.request = request
         self.sink: Sink | None = sink  # None once the call has ended
-        self.on_whole: OnWhole | None = getattr(sink, "on_whole", None)
+        self.takes_whole = hasattr(sink, "on_whole")  # a WholeSink that has heard nothing yet
         self.deadline = deadline
         self.upgrade = False
         self.connection: UpstreamConnection | None = None

@@ -91,7 +91,8 @@ class Pool:
     def upgrade(self, path: bytes, headers: Headers | bytes, protocol: bytes, sink: UpgradeSink) -> Call:
         """Ask by GET to switch to `protocol`; see UpgradeSink. `headers` as for `call`."""
         offer = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
-        call = self._call(b"GET", path, (headers if isinstance(headers, bytes) else framing.block(headers)) + offer, b"", sink)
+        lines = headers if isinstance(headers, bytes) else framing.block(headers)
+        call = self._call(b"GET", path, lines + offer, b"", sink)
         call.upgrade = True
         self._dispatch(call)
         return call

@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from gateway.http.calls import Call, UpgradeSink
+from gateway.http.calls import Call, UpgradeSink, WholeSink
 from gateway.http.deadlines import NEVER
 from gateway.http.errors import Kind, UpstreamError
 from gateway.http.response_parser import ResponseParser
@@ -107,7 +107,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._deliver(call, headless)
             self.fail(error)
             return
-        if headless and call.on_whole is not None and parser.whole:
+        if headless and call.takes_whole and parser.whole:
             self._complete(call)
         elif parser.status:
             self._deliver(call, headless)
@@ -153,7 +153,7 @@ class UpstreamConnection(asyncio.Protocol):
         if call.sink is None:
             return
         if parser.complete:
-            call.on_whole = None
+            call.takes_whole = False
             self._complete(call)
         elif not call.paused:
             self._set_deadline("timeout_idle", call.patience.idle_s)
@@ -180,8 +180,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._retire()
         if sink is None:
             return
-        if call.on_whole is not None:
-            call.on_whole(parser.status, parser.headers, parser.take(), parser.content_type)
+        if call.takes_whole:
+            cast("WholeSink", sink).on_whole(parser.status, parser.headers, parser.take(), parser.content_type)
         else:
             sink.on_end()
 

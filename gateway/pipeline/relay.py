@@ -95,3 +95,5 @@ class Relay:
         if self._open:
             self._open = False
             self._route.done()
+            reply = self._reply
+            reply.on_gone = reply.on_pause = reply.on_resume = None  # no cycle is left for the collector
