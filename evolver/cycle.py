@@ -4,6 +4,7 @@ A cycle whose process ended in the midst of its search goes on with that search.
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from evolver.analysis import analyze
 from evolver.context import Context
 from evolver.examples import Example
+from evolver.intents import learn
 from evolver.proposals import Proposal, propose
 from evolver.search import SearchResult
 from evolver.searching import Work, planned, searched, serving_models, unfinished
@@ -20,6 +22,8 @@ from policies.genome import Genome, LayerName, Lineage
 from policies.lifecycle import ENDED
 from policies.registry.operations import production_of
 from policies.registry.values import Candidate, Finding, Version
+
+log = logging.getLogger(__name__)
 
 EXAMPLES = 2_000  # newest requests that are analysed
 LIVE_PER_LAYER = 4
@@ -40,10 +44,12 @@ class Result:
 
 
 async def analyse(policy: str, context: Context) -> tuple[list[Example], list[Finding]]:
-    """Look for findings in the newest requests that the present production served, and store them.
+    """Learn the intents of the newest requests; find what went wrong in those that production served, and store it.
 
     What a challenger or an older version got wrong is not production's to mend.
     """
+    learnt = await learn(policy, await context.store.examples(policy, limit=EXAMPLES), context)
+    log.info("policy %s: %s", policy, learnt)
     base, _ = await production_of(context.registry, policy)
     examples = await context.store.examples(policy, arm=base.genome.content_hash, limit=EXAMPLES)
     rng = np.random.default_rng(context.rng.getrandbits(64))

@@ -1,13 +1,14 @@
 """From a genome to an arm that is ready to serve."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from config.settings import Policy
 from gateway.pipeline.epoch import Arm, Memory, Target, Way
 from gateway.pipeline.metrics import ArmCounters
 from policies.errors import NotFoundError, OperatorError
 from policies.genome import Genome
+from policies.intents import Classifier
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
 from policies.resilience import RetryBudget
@@ -25,6 +26,9 @@ class Workshop(Protocol):
 
     def memory(self, policy: Policy, genome: Genome) -> Memory | None:
         """What an arm may be reminded of."""
+
+    def intents(self, policy: str, stored: Mapping[str, Any]) -> Classifier | None:
+        """What tells a policy's intents apart."""
 
     def salt(self, policy: str, salts: list[str]) -> bytes:
         """The draw's key."""

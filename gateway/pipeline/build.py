@@ -1,10 +1,12 @@
 """Building epochs off the request path. Compiled pieces are kept from one epoch to the next."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from config.settings import Policy, Regex, Settings
 from gateway.pipeline.arms import Parts
 from gateway.pipeline.epoch import Epoch, Memory, Target
+from gateway.pipeline.intents import Intents
 from gateway.pipeline.memories import Memories
 from gateway.pipeline.metrics import ArmCounters, Metrics
 from gateway.pipeline.routes import Route
@@ -15,6 +17,7 @@ from policies.bandit import Posterior
 from policies.dialects import dialect_of
 from policies.errors import NotFoundError
 from policies.genome import Genome
+from policies.intents import Classifier
 from policies.matching import Matcher
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
@@ -32,6 +35,7 @@ class Builder:
         self._memories = memories
         self._clock = clock  # of the loop
         self._budgets: dict[str, tuple[BudgetRules, RetryBudget]] = {}
+        self._intents = Intents()
         self._number = 0
         self._renderers: dict[tuple[object, ...], Renderer] = {}
         self._validators: dict[tuple[object, ...], Validators] = {}
@@ -64,6 +68,7 @@ class Builder:
             frozen = snapshot.frozen or name in verdicts.outages
             views[name] = scene.view(posterior, verdicts, old, frozen=frozen)
             used |= scene.used
+        self._intents.keep(settings.policies)
         self._renderers = {key: renderer for key, renderer in self._renderers.items() if renderer in used}
         return Epoch(
             number=self._number,
@@ -112,6 +117,14 @@ class Builder:
                 "restore the file, or roll the memory layer back"
             )
         return Memory(loaded.index, wanted.retriever_topk)
+
+    def intents(self, policy: str, stored: Mapping[str, Any]) -> Classifier | None:
+        """What tells a policy's intents apart; None where nothing has been learnt.
+
+        Raises:
+            ValueError: what is stored can't be read.
+        """
+        return self._intents.of(policy, stored)
 
     def salt(self, policy: str, salts: list[str]) -> bytes:
         """The draw's key: secret, and a new one whenever an experiment begins or ends."""

@@ -103,6 +103,9 @@ class Core:
             before = self.recent.add(entry)
             if before is not None:
                 self._compare(before, entry, text)
+            intents = plan.view.intents
+            if intents is not None:
+                exchange.intent = entry.intent = intents.classify(text)
         except Exception as error:  # noqa: BLE001
             exchange.failed_open("signals", error)
         if plan.entrances:
@@ -127,7 +130,7 @@ class Core:
             if plan.view.dialect.stores and done.answer is not None:
                 self.lineages.answered(exchange.turns, done.answer.id, plan.unit, plan.turn)
             if entry.fresh and reward is not None:
-                self.posteriors.add(entry.policy, entry.arm, reward)
+                self.posteriors.add(entry.policy, entry.arm, reward, entry.intent)
                 route = exchange.rendered.target.route
                 if route is not None:
                     self.outages.add(route.name, entry.policy, entry.arm, failure in UNION, now)

@@ -14,6 +14,7 @@ from policies.assignment import Shares
 from policies.dialects import Dialect
 from policies.fitness import Gates, Weights
 from policies.genome import Genome
+from policies.intents import Classifier
 from policies.matching import Matcher
 from policies.memory import Entry, Index
 from policies.registry.values import Role
@@ -126,6 +127,7 @@ class PolicyView:
     always_validates: bool  # some check applies even without `response_format` and tool calls
     weights: Weights
     gates: Gates
+    intents: Classifier | None  # None: nothing has been learnt yet
     unit_kind: str  # conversation | request | header
     unit_header: bytes | None
     frozen: bool

@@ -35,6 +35,7 @@ class Exchange:
     _recent: Recent | None = None
     _before_s = _first_ms = _answered_ms = 0.0
     _fell_open = _ended = _streams = False
+    intent = ""  # what it is about, where its policy tells intents apart
 
     def __init__(  # noqa: PLR0917 - keywords would cost more than the rest of the call
         self, core: Core, epoch: Epoch, view: PolicyView, request: Request, reply: Reply,

@@ -120,7 +120,7 @@ def _revise(core: Core, entry: Recent, explicit: float) -> None:
     if view is None or entry.essence is None or not entry.fresh:
         return
     revised = rescore(view, entry.essence, explicit)
-    core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised)
+    core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised, entry.intent)
     entry.reward = revised
 
 

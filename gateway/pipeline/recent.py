@@ -12,7 +12,8 @@ class Recent:
     """One request, as long as it can still be spoken about."""
 
     __slots__ = (
-        "arm", "at", "entrances", "essence", "feedback_key", "fresh", "id", "policy", "reward", "said", "turn", "unit",
+        "arm", "at", "entrances", "essence", "feedback_key", "fresh", "id", "intent", "policy", "reward", "said",
+        "turn", "unit",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - keywords would cost more than the rest of the call
@@ -31,6 +32,7 @@ class Recent:
         self.reward: float | None = None
         self.essence: Essence | None = None
         self.feedback_key = ""
+        self.intent = ""  # of the request, where its policy tells intents apart
 
 
 class RecentRequests:

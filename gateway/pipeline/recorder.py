@@ -77,7 +77,7 @@ class Recorder:
                 "path": exchange.path,
                 "stream": exchange.body.get("stream") is True,
                 "model": exchange.model,
-                "intent": "",
+                "intent": exchange.intent,
                 "body": Fragment(self._redactor(exchange.request.body)) if exchange.records else None,
                 "rendered": blake2b(rendered.payload, digest_size=8).hexdigest(),
                 "memory": [(entry.id, score) for entry, score in rendered.memory] if rendered.memory else _NOTHING,

@@ -80,7 +80,7 @@ class Replay:
             return
         self._core.evidence.settled(entry.entrances, entry.unit, frame["failure"], frame["at"])
         if entry.reward is not None and frame["at"] > self._counted_until:
-            self._core.posteriors.add(entry.policy, entry.arm, entry.reward)
+            self._core.posteriors.add(entry.policy, entry.arm, entry.reward, entry.intent)
 
     def _signal(self, frame: dict[str, Any], view: PolicyView | None) -> None:
         data = frame["data"]
@@ -100,7 +100,7 @@ class Replay:
         if entry.fresh and entry.essence is not None:
             revised = rescore(view, entry.essence, said)
             if frame["at"] > self._counted_until:
-                self._core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised)
+                self._core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised, entry.intent)
             entry.reward = revised
 
 
@@ -123,7 +123,7 @@ def restored(record: dict[str, Any], view: PolicyView | None) -> Recent:
 
 
 def _recent(frame: dict[str, Any], view: PolicyView | None) -> Recent:
-    return Recent(
+    entry = Recent(
         frame["id"],
         frame["at"],
         policy=frame["policy"],
@@ -134,6 +134,8 @@ def _recent(frame: dict[str, Any], view: PolicyView | None) -> Recent:
         fresh=frame["why"] in {"draw", "only"},
         said=0,
     )
+    entry.intent = frame.get("intent", "")
+    return entry
 
 
 def _entrances(frame: dict[str, Any], view: PolicyView) -> tuple[Entrance, ...]:

@@ -14,6 +14,7 @@ from policies.evidence.returns import tries_of
 from policies.factorial import Design
 from policies.fitness import Gates, Weights, resolve
 from policies.genome import MemoryLayer
+from policies.intents import Classifier
 from policies.render import Renderer
 from policies.resilience import TimeoutRules
 
@@ -101,11 +102,20 @@ class Scene:
             always_validates=not _CONDITIONAL.issuperset(self._policy.validators),
             weights=weights,
             gates=Gates(gates.validator_score, gates.accuracy),
+            intents=self._intents(),
             unit_kind=kind,
             unit_header=header.lower().encode() if header else None,
             frozen=frozen,
             problems=tuple(self._parts.problems),
         )
+
+    def _intents(self) -> Classifier | None:
+        """None as well where what is stored can't be read: a request goes without an intent rather than unserved."""
+        try:
+            return self._workshop.intents(self._name, self._rows.intents)
+        except ValueError as error:
+            self._parts.problems.append(str(error))
+            return None
 
     def _timeouts(self) -> TimeoutRules | None:
         rules = self._policy.resilience.timeouts

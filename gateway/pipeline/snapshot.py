@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from config.settings import Policy, Settings
 from policies.errors import ConflictError
@@ -22,6 +23,7 @@ class PolicySnapshot:
     experiments: tuple[Experiment, ...] = ()  # running ones
     holdback: Holdback | None = None
     tombstones: frozenset[str] = frozenset()
+    intents: Mapping[str, Any] = field(default_factory=dict)  # what the evolver has learnt to tell apart
 
     @property
     def production(self) -> Version | None:
@@ -54,6 +56,7 @@ async def read(registry: Registry, names: Iterable[str]) -> Snapshot:
             experiments=tuple(await registry.experiments(name, running=True)),
             holdback=holdbacks.get(name),
             tombstones=frozenset(t.content_hash for t in await registry.tombstones(name)),
+            intents=await registry.state(f"intents:{name}"),
         )
     freeze = await registry.state("freeze")
     return Snapshot(policies, bool(freeze.get("frozen")))
