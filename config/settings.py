@@ -268,7 +268,7 @@ class Training(Section):
     """The policy-gradient trainer and its training-free variant; `in_cycle` lets one of them propose in each cycle."""
 
     in_cycle: Literal["grpo", "experience"] | None = None
-    rounds: int = Field(default=6, ge=1, le=100)
+    rounds: int = Field(default=20, ge=1, le=100)  # at most; the budget usually ends a run
     group_size: int = Field(default=6, ge=2, le=64)
     calls_per_run: int = Field(default=400, ge=0)
     usd_per_run: float = Field(default=2.0, ge=0.0)
@@ -290,8 +290,24 @@ class Reflection(Section):
     model_key: str | None = None
 
 
+class DayBudget(Section):
+    """What the evolver's calls to models (replay, judge, reflection, training) may come to on one day (UTC), at most.
+
+    A call is charged with the most it can cost before it is made. 0 calls or dollars: no call at all.
+    """
+
+    usd_per_day: float = Field(default=20.0, ge=0.0)
+    calls_per_day: int = Field(default=20_000, ge=0)
+
+
 class Evolver(Section):
-    """The companion process. A listener other than loopback needs a token."""
+    """The companion process. A listener other than loopback needs a token.
+
+    News goes to `webhook` and to `notify_command`: a program and its arguments, run without a shell, that is given
+    the news as JSON on its standard input and `notify_timeout_s` to be done. In the hours of `quiet` (UTC, such as
+    `22:00-06:00`) no canary begins and nothing is promoted; rollbacks never wait. Of evolvers that share a registry
+    one runs cycles, by a lease that it renews and that another may take `lease_s` after it has died.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 9127
@@ -305,6 +321,11 @@ class Evolver(Section):
     judge: Judge = Judge()
     reflection: Reflection = Reflection()
     regression_sample: int = Field(default=20, ge=1)
+    budget: DayBudget = DayBudget()
+    quiet: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+    lease_s: Seconds = 15.0
+    notify_command: tuple[str, ...] = ()
+    notify_timeout_s: Seconds = 10.0
     webhook: str | None = Field(default=None, pattern=r"^https?://")
     webhook_secret: SecretStr | None = None
     token: SecretStr | None = None
@@ -336,6 +357,7 @@ class Gateway(Section):
     admin_port: Port = 8801
     poll_s: Seconds = 1.0
     idle_unit_s: Seconds = 1800.0
+    comment_every_s: Seconds = 5.0  # to a client that streams, while a strategy holds its answer back
     mirror_concurrency: int = Field(default=64, ge=0)
     limits: Limits = Limits()
     admin_token: SecretStr | None = None
@@ -362,8 +384,20 @@ class Recording(Section):
     redact: tuple[str, ...] = ()
 
 
+class Telemetry(Section):
+    """Traces and metrics by OpenTelemetry's GenAI conventions, as protobuf over HTTP. Counts from the next start on.
+
+    `endpoint` is the collector's address, such as http://localhost:4318; none: off. `sample` is the share of traces
+    that begin here to be sent; a client's own `traceparent` decides for itself, and metrics count every request.
+    """
+
+    endpoint: str | None = Field(default=None, pattern=r"^https?://[^/\s]+")
+    headers: dict[str, SecretStr] = Field(default_factory=dict)  # sent with each export, such as a key
+    sample: Share = 1.0
+
+
 class Settings(Section):
-    """The whole configuration."""
+    """The whole configuration. `logging`: lines for people, or one JSON object each; counts from the next start on."""
 
     upstreams: dict[str, Upstream] = Field(default_factory=dict)
     models: dict[str, Model] = Field(default_factory=dict)
@@ -371,6 +405,8 @@ class Settings(Section):
     gateway: Gateway = Gateway()
     recording: Recording = Recording()
     evolver: Evolver = Evolver()
+    telemetry: Telemetry = Telemetry()
+    logging: Literal["text", "json"] = "text"
 
     @model_validator(mode="after")
     def _names_refer(self) -> "Settings":
