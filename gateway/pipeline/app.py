@@ -1,13 +1,15 @@
 """The data plane's application: what each request is, and who answers it."""
 
 import logging
+from functools import partial
 from typing import Any
 
 import orjson
 
 from gateway.http.messages import Headers, Reply, Request
-from gateway.pipeline import answers, feedback
+from gateway.pipeline import answers
 from gateway.pipeline.core import Core
+from gateway.pipeline.desk import Desk, Heard
 from gateway.pipeline.epoch import Epoch
 from gateway.pipeline.exchange import Exchange
 from gateway.pipeline.models import ModelList
@@ -20,13 +22,15 @@ _FEEDBACK = b"/v1/feedback"
 _MODELS = b"/v1/models"
 _HEALTH = b"/health"
 _READY = b"/ready"
+_OWN = frozenset({_FEEDBACK, _HEALTH, _READY})
 
 
 class DataPlane:
     """Called on the loop for each complete request; never blocks, never raises."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, desk: Desk) -> None:
         self._core = core
+        self._desk = desk
         self.started = False  # the first epoch is in force and the recordings are replayed
         self.ready = False  # started, and not draining
 
@@ -42,27 +46,36 @@ class DataPlane:
                 reply.abort()
 
     def _dispatch(self, request: Request, reply: Reply) -> None:
-        path = request.path
+        path = request.target.partition(b"?")[0]
+        if path in _OWN:
+            self._answer(path, request, reply)
+        elif not self.started:
+            self._refuse(reply, 503, "starting", "the gateway is starting; try again in a moment")
+        else:
+            epoch = self._core.epoch
+            may_be = path in epoch.paths and request.method == b"POST"
+            may_be = may_be and request.index.get(b"x-evogate-bypass") != b"1"
+            if not (may_be and self._covered(epoch, path, request, reply)):
+                self._relay(epoch, path, request, reply)
+
+    def _answer(self, path: bytes, request: Request, reply: Reply) -> None:
+        """What is asked of the gateway itself."""
         if path == _HEALTH:
             self._plain(reply, 200, {"status": "ok"})
         elif path == _READY:
             self._plain(reply, *((200, {"ready": True}) if self.ready else (503, {"ready": False})))
         elif not self.started:
             self._refuse(reply, 503, "starting", "the gateway is starting; try again in a moment")
-        elif path == _FEEDBACK:
-            self._feedback(request, reply)
         else:
-            self._forward(self._core.epoch, path, request, reply)
-
-    def _forward(self, epoch: Epoch, path: bytes, request: Request, reply: Reply) -> None:
-        eligible = path in epoch.paths and request.method == b"POST" and request.index.get(b"x-evogate-bypass") != b"1"
-        if not (eligible and self._covered(epoch, path, request, reply)):
-            self._relay(epoch, path, request, reply)
+            self._feedback(request, reply)
 
     def _covered(self, epoch: Epoch, path: bytes, request: Request, reply: Reply) -> bool:
         """Whether a policy takes the request; then it is on its way."""
-        body = _json_object(request.body)
-        if body is None:
+        try:
+            body = orjson.loads(request.body)
+        except orjson.JSONDecodeError:
+            body = None
+        if type(body) is not dict:
             return False  # the provider is the one to refuse it
         at, model = path.decode("latin-1"), body.get("model")
         model = model if type(model) is str else ""
@@ -100,20 +113,15 @@ class DataPlane:
         if request.method != b"POST":
             self._refuse(reply, 405, "method", "feedback is sent by POST")
             return
-        try:
-            said = feedback.parse(request.body)
-            entry, frame = feedback.apply(self._core, said, request.get(b"authorization"))
-        except feedback.UnknownRequestError as error:
-            self._refuse(reply, 404, "unknown_request", str(error), param="request_id")
-            return
-        except ClientError as error:
-            self._refuse(reply, 400, "invalid_feedback", str(error))
-            return
-        accepted = {"accepted": True, "request_id": entry.id, "counted": frame is not None}
-        if frame is None:
+        self._desk.receive(request.body, request.get(b"authorization"), partial(self._heard, reply))
+
+    def _heard(self, reply: Reply, heard: Heard) -> None:
+        if heard.status == 202:
+            accepted = {"accepted": True, "request_id": heard.request_id, "counted": heard.counted}
             self._plain(reply, 202, accepted)
         else:
-            self._core.recorder.append(frame, lambda: self._plain(reply, 202, accepted))
+            param = "request_id" if heard.status == 404 else None
+            self._refuse(reply, heard.status, heard.reason, heard.message, param=param)
 
     def _plain(self, reply: Reply, status: int, body: dict[str, Any]) -> None:
         headers: Headers = [answers.JSON_TYPE, (b"x-evogate-request-id", self._core.new_id().encode())]
@@ -123,11 +131,3 @@ class DataPlane:
         self._core.metrics.error(reason)
         body = answers.refusal(message, reason, status=status, param=param)
         reply.send(status, answers.made_here(reason, self._core.new_id()), body)
-
-
-def _json_object(raw: bytes) -> dict[str, Any] | None:
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    return value if type(value) is dict else None

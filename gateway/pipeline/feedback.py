@@ -21,10 +21,6 @@ _CORRECTION_CHARS = 32_768
 _TAGS = 32
 
 
-class UnknownRequestError(ClientError):
-    """No request of late has that id, or no session that name."""
-
-
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """A validated word. `score` is 0..1; None where only a correction or tags were given."""
@@ -66,18 +62,6 @@ def parse(raw: bytes) -> Feedback:
     if said.score is None and said.correction is None and not said.tags:
         raise ClientError("give a 'score' from 0 to 1, a 'label' (up or down), a 'correction' or 'tags'")
     return said
-
-
-def apply(core: Core, said: Feedback, credential: bytes | None) -> tuple[Recent, bytes | None]:
-    """Learn from a word: the request it is about, and the frame to record (None where it was said before).
-
-    Raises:
-        UnknownRequestError: nothing of late has that id.
-    """
-    entry = find(core, said, credential)
-    if entry is None:
-        raise UnknownRequestError(unknown(said))
-    return entry, learn(core, entry, said)
 
 
 def learn(core: Core, entry: Recent, said: Feedback) -> bytes | None:

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Collection, Mapping
 from pathlib import Path
 
 from config.settings import Settings
+from gateway.pipeline.app import DataPlane
 from gateway.pipeline.build import Builder
 from gateway.pipeline.clock import Clock
 from gateway.pipeline.core import Core
 from gateway.pipeline.desk import Desk
 from gateway.pipeline.epoch import Epoch
 from gateway.pipeline.fallopen import FallOpen
-from gateway.pipeline.front import Front
 from gateway.pipeline.guard import Guard
 from gateway.pipeline.memories import Memories
 from gateway.pipeline.metrics import Metrics
@@ -94,7 +94,7 @@ class Worker:
         self._changed: int | None = None
         self._reading = asyncio.Lock()  # an older reading of the registry must not replace a newer one
         self.desk = Desk(self.core, home / "spool", recording.retain_s)
-        self.app = Front(self.core, self.desk)
+        self.app = DataPlane(self.core, self.desk)
         self.peers = Peers(self.core, registry)
         self.guard = Guard(self.core, registry, self.verdicts, self.rebuild)
         self.core.on_alarm = self._alarm
