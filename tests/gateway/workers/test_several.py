@@ -86,7 +86,7 @@ async def test_a_killed_worker_loses_nothing_and_comes_back(sandbox: str, tmp_pa
         await gateway.until(lambda: len(answered) > written + 40)
         over.set()
         await asyncio.gather(*clients)
-        assert refused <= 4, "only what the killed worker had in hand"
+        assert refused <= 8, "only what the killed worker had in hand, and what stood in its queue"
         assert victim.restarts == 1
         assert (await gateway.numbers())['evogate_worker_restarts_total{worker="w1"}'] == 1.0
         assert victim.ended == "was ended by SIGKILL"
