@@ -6,11 +6,13 @@ from random import Random
 from typing import Any
 
 from config.settings import Mode, Policy, Settings
+from evolver.notify import Notifier
 from evolver.provider import Provider, model_key_of
+from evolver.quiet import quiet
 from evolver.store import Store
-from evolver.webhook import Webhook
 from policies.genome import Genome
 from policies.registry.port import Registry
+from policies.registry.values import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,18 @@ class Context:
     registry: Registry
     store: Store
     provider: Provider
-    webhook: Webhook
+    webhook: Notifier
     home: Path
     now: float
     rng: Random
     suspects: frozenset[str] = frozenset()  # candidates whose promotion rests while the breaker suspects them
+    cycle: str = ""  # the id of the cycle that runs, where one does
+    lease: Lease | None = None  # what a cycle writes, it writes under this one
+
+    @property
+    def quiet(self) -> bool:
+        """True in the hours in which nothing is deployed."""
+        return quiet(self.settings.evolver.quiet, self.now)
 
     def policy(self, name: str) -> Policy | None:
         """The policy's settings; None where it has left the configuration."""
@@ -42,6 +51,7 @@ class Context:
         return all(self.provider.usable(key) for key in keys)
 
 
+QUIET = "waits for the end of the quiet hours (`evolver.quiet`)"
 NO_KEY = "waits: replay, judge and reflection need an operator's key; set `api_key` of its upstream"
 
 

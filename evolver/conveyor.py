@@ -2,9 +2,10 @@
 
 import logging
 
-from evolver.context import Context
+from evolver.context import QUIET, Context
 from evolver.rebase import REBASED, rebased
 from evolver.stations import Line, Move
+from evolver.stations.base import wait
 from policies.errors import ConflictError, EvoGateError
 from policies.registry.port import Registry
 from policies.registry.values import Candidate
@@ -44,6 +45,11 @@ async def _troubled(context: Context) -> set[str]:
 async def _step(stations: Line, candidate: Candidate, context: Context) -> bool:
     if candidate.state in REBASED and await rebased(candidate, context):
         return True
+    if candidate.state == "judged" and context.quiet:
+        rest = wait(candidate, QUIET)
+        if rest is not None:
+            await carry_out(rest, candidate, context)
+        return False
     for station in stations.get(candidate.state, ()):
         move = await station.step(candidate, context)
         if move is not None:

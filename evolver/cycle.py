@@ -1,13 +1,14 @@
 """One improvement cycle of one policy: analyse, propose, search, and put the best few on their way.
 
-A cycle whose process ended in the midst of its search goes on with that search.
+A cycle whose process ended goes on where it stood: see `evolver.notebook`, and `evolver.searching` for its search.
 """
 
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,10 +16,12 @@ from evolver.analysis import analyze
 from evolver.context import Context
 from evolver.examples import Example
 from evolver.intents import learn
+from evolver.notebook import Choice, Notebook, Outcome
 from evolver.proposals import Proposal, propose
+from evolver.proposals.reflection import Complete
 from evolver.search import SearchResult
-from evolver.searching import Work, planned, searched, serving_models, unfinished
-from policies.genome import Genome, LayerName, Lineage
+from evolver.searching import Work, forget, planned, searched, serving_models, unfinished
+from policies.genome import Genome
 from policies.lifecycle import ENDED
 from policies.registry.operations import production_of
 from policies.registry.values import Candidate, Finding, Version
@@ -41,6 +44,9 @@ class Result:
     usd: float
     added: tuple[str, ...]  # candidate ids
     said: str
+    best: float | None = None  # quality of the best genome found, 0..1; None where nothing was searched
+    hypervolume: float | None = None  # of the last generation, 0..1
+    operators: dict[str, int] = field(default_factory=dict)  # proposals by operator
 
 
 async def analyse(policy: str, context: Context) -> tuple[list[Example], list[Finding]]:
@@ -65,33 +71,74 @@ async def run(name: str, context: Context) -> Result:
         NotFoundError: the policy has no production version yet.
     """
     base, _ = await production_of(context.registry, name)
-    work = unfinished(name, base, context) or await _prepared(name, base, context)
-    if work is None:
+    notebook = Notebook.open(context.home, name, context.cycle or secrets.token_hex(8), base.label)
+    outcome = notebook.outcome
+    if outcome is not None:
+        forget(name, context)
+    else:
+        outcome = await _sought(name, base, notebook, context)
+    if outcome is None:
+        notebook.close()
         return Result(0, 0, 0, 0, 0.0, (), "no recorded request with a body to learn from")
-    found = await searched(name, work, context)
-    added = await _add(name, base, _ranked(base.genome, work.proposals, found), context)
-    return Result(
-        examples=work.examples,
-        findings=work.findings,
-        proposals=len(work.proposals),
-        evaluations=found.calls if found else 0,
-        usd=found.usd if found else 0.0,
-        added=added,
-        said=f"{len(added)} candidates from {len(work.proposals)} proposals, {work.findings} findings",
-    )
+    added = await _add(name, base, outcome.ranked, notebook, context)
+    notebook.close()
+    facts = outcome.facts
+    said = f"{len(added)} candidates from {facts['proposals']} proposals, {facts['findings']} findings"
+    return Result(**facts, added=added, said=said)
 
 
-async def _prepared(name: str, base: Version, context: Context) -> Work | None:
+async def _sought(name: str, base: Version, notebook: Notebook, context: Context) -> Outcome | None:
+    """All that costs money, up to the genomes that may become candidates; None where nothing is recorded."""
+    work = unfinished(name, base, context) or await _prepared(name, base, notebook, context)
+    if work is None:
+        return None
+    outcomes: list[Outcome] = []
+
+    def conclude(found: SearchResult | None) -> None:
+        outcomes.append(_outcome(base, work, found))
+        notebook.conclude(outcomes[-1])
+
+    await searched(name, work, context, conclude)
+    return outcomes[-1]
+
+
+def _outcome(base: Version, work: Work, found: SearchResult | None) -> Outcome:
+    facts = {
+        "examples": work.examples,
+        "findings": work.findings,
+        "proposals": len(work.proposals),
+        "evaluations": found.calls if found else 0,
+        "usd": found.usd if found else 0.0,
+        "best": max((one.objectives.quality for one in found.ranked), default=None) if found else None,
+        "hypervolume": found.history[-1].hypervolume if found and found.history else None,
+        "operators": dict(Counter(one.lineage.operator for one in work.proposals)),
+    }
+    return Outcome(_ranked(base.genome, work.proposals, found), facts)
+
+
+async def _prepared(name: str, base: Version, notebook: Notebook, context: Context) -> Work | None:
     """Analysis and proposals; None where nothing is recorded."""
-    examples, findings = await analyse(name, context)
+    analysed = notebook.analysed
+    if analysed is None:
+        analysed = await analyse(name, context)
+        notebook.analyse(*analysed)
+    examples, findings = analysed
     if not examples:
         return None
-    proposals = await propose_all(name, base, findings, examples, context)
+    proposals = await propose_all(
+        name, base, findings, examples, context, complete=notebook.asking(context.provider.complete)
+    )
     return planned(base, proposals, examples, findings=len(findings), context=context)
 
 
 async def propose_all(
-    policy: str, base: Version, findings: Sequence[Finding], examples: Sequence[Example], context: Context
+    policy: str,
+    base: Version,
+    findings: Sequence[Finding],
+    examples: Sequence[Example],
+    context: Context,
+    *,
+    complete: Complete,
 ) -> list[Proposal]:
     """Proposals from the reflection model where there is one that can be called, from templates otherwise."""
     settings = context.policy(policy)
@@ -104,7 +151,7 @@ async def propose_all(
         examples,
         models=serving_models(context),
         rng=np.random.default_rng(context.rng.getrandbits(64)),
-        complete=context.provider.complete if key is not None else None,
+        complete=complete if key is not None else None,
         reflection_key=key,
         has_memory=bool(settings is not None and settings.memory_file),
         tombstones=await tried(policy, base, context),
@@ -118,9 +165,7 @@ async def tried(policy: str, base: Version, context: Context) -> set[str]:
     return stones | {c.genome.content_hash for c in candidates if c.base == base.label or c.state not in ENDED}
 
 
-def _ranked(
-    base: Genome, proposals: Sequence[Proposal], found: SearchResult | None
-) -> list[tuple[Genome, Lineage, LayerName]]:
+def _ranked(base: Genome, proposals: Sequence[Proposal], found: SearchResult | None) -> list[Choice]:
     """Best first. After a search only what did not do worse than production; without one, the proposers' order.
 
     Replay sees what validators and known answers see. What the proposers expect of an idea counts beside its gain, and
@@ -138,20 +183,25 @@ def _ranked(
 
 
 async def _add(
-    policy: str, base: Version, ranked: Sequence[tuple[Genome, Lineage, LayerName]], context: Context
+    policy: str, base: Version, ranked: Sequence[Choice], notebook: Notebook, context: Context
 ) -> tuple[str, ...]:
     """Store the best few as candidates: none that is tombstoned or on its way, at most so many per layer."""
+    before = {candidate.id for candidate in await context.registry.candidates(policy)}
     live = [c for c in await context.registry.candidates(policy, live=True) if c.state != "promoted"]
     room = {layer: LIVE_PER_LAYER - sum(c.layer == layer for c in live) for _, _, layer in ranked}
     known = await tried(policy, base, context)
     added: list[str] = []
     for genome, lineage, layer in ranked:
+        name = notebook.candidate_id(genome)
         if len(added) == ADDED:
             break
+        if name in before:  # added by the process that ended here
+            added.append(name)
+            continue
         if room[layer] <= 0 or genome.content_hash in known:
             continue
         candidate = Candidate(
-            id=secrets.token_hex(6),
+            id=name,
             policy=policy,
             layer=layer,
             genome=genome,
@@ -162,7 +212,7 @@ async def _add(
             created_at=context.now,
             reason=lineage.explanation[:200] or f"proposed by {lineage.operator or lineage.source}",
         )
-        if await context.registry.add_candidate(candidate):
+        if await context.registry.add_candidate(candidate, under=context.lease):
             room[layer] -= 1
             added.append(candidate.id)
     return tuple(added)

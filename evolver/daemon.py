@@ -19,36 +19,58 @@ from evolver import cycle
 from evolver.context import Context
 from evolver.conveyor import frozen, step_all
 from evolver.keeper import Keeper
-from evolver.metrics import Metrics
+from evolver.metrics import Metrics, Scrape, lag_s
 from evolver.news import News
+from evolver.notify import Command, Notices
 from evolver.odds import Odds
 from evolver.provider import Provider
 from evolver.publish import PromptFiles
+from evolver.spending import Spending
 from evolver.stations import Line, line
 from evolver.store import Store
 from evolver.vigil import Vigil
 from evolver.watch import Watch
 from evolver.webhook import Webhook
+from gateway.recording import writers
 from policies.errors import EvoGateError
 from policies.registry import Registry, open_registry
 
 log = logging.getLogger(__name__)
 
 
-class Daemon:
-    """Everything the evolver does, but its listener."""
+SPENDING = "spending"  # the folder of what calls have cost
 
-    def __init__(self, settings: Settings, home: Path, *, stations: Line | None = None) -> None:
+
+class Daemon:
+    """Everything the evolver does, but its listener.
+
+    Args:
+        settings: the whole configuration.
+        home: the folder of registry, recordings and analysis.
+        stations: another line than the usual one.
+        clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: Path,
+        *,
+        stations: Line | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.settings = settings
         self.home = home
+        self.clock = clock
         self.metrics = Metrics()
         self.stations = stations or line()
         self.watch = Watch()
-        self.keeper = Keeper(cycle.run, cycle.analyse)
+        self.keeper = Keeper(cycle.run, cycle.analyse, clock, self.metrics)
         self.registry: Registry = open_registry(home)
         self.store = Store(home / "analysis.db", home / "spool")
-        self.provider = Provider(settings)
+        self.provider = Provider(settings, spending=Spending(home / SPENDING, settings.evolver.budget, clock))
         self.webhook = Webhook(settings.evolver)
+        self.command = Command(settings.evolver)
         self._odds = Odds()
         self._vigil = Vigil()
         self._news = News()
@@ -63,7 +85,7 @@ class Daemon:
             OperatorError: one of the files can't be opened.
         """
         try:
-            for part in (self.registry, self.store, self.provider, self.webhook):
+            for part in (self.registry, self.store, self.provider, self.webhook, self.command):
                 await self._open.enter_async_context(part)
             await self.keeper.load(self.context())
             await self._news.load(self.context())
@@ -73,7 +95,12 @@ class Daemon:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._open.aclose()
+        try:
+            await self.keeper.release(self.context())
+        except EvoGateError as error:
+            log.warning("the lease could not be given back: %s", error)
+        finally:
+            await self._open.aclose()
 
     def context(self) -> Context:
         """The world as it is now."""
@@ -82,9 +109,9 @@ class Daemon:
             registry=self.registry,
             store=self.store,
             provider=self.provider,
-            webhook=self.webhook,
+            webhook=Notices(self.webhook, self.command),
             home=self.home,
-            now=time.time(),
+            now=self.clock(),
             rng=self._rng,
             suspects=frozenset(name for name, verdict in self.watch.verdicts.items() if verdict != "CLEAR"),
         )
@@ -94,6 +121,7 @@ class Daemon:
         self.settings = settings
         self.provider.configure(settings)
         self.webhook.configure(settings.evolver)
+        self.command.configure(settings.evolver)
         log.info("settings reloaded")
 
     async def run(self) -> None:
@@ -108,13 +136,22 @@ class Daemon:
 
         Raises:
             NotFoundError: a policy has no production version yet.
+            ConflictError: another evolver of this registry is at work.
         """
         while await self.store.ingest():
             pass
-        results = {name: await cycle.run(name, self.context()) for name in self.settings.policies}
+        results = {name: await self.keeper.once(name, self.context()) for name in self.settings.policies}
         while await step_all(self.stations, self.context()):
             pass
         return results
+
+    async def exposition(self) -> bytes:
+        """All metrics as of now."""
+        progress = await self.store.progress()
+        spool = self.home / "spool"
+        lag = await asyncio.to_thread(lambda: lag_s(spool, progress, writers(spool), self.clock()))
+        scrape = Scrape(await self.registry.candidates(), await self.registry.findings(), lag)
+        return self.metrics.text(scrape, self.provider, self.webhook, self.command)
 
     async def look(self) -> None:
         """One round of reading and watching; it goes on while the settings say freeze."""

@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 
 from config.settings import LOOPBACK, Model, Settings, Upstream
+from evolver.spending import Spending, ceiling
 from policies.dialects import CHAT, dialect_of
 from policies.genome import Genome
 from policies.kinds import Address
@@ -18,6 +19,7 @@ from policies.render import ModelTarget, Renderer
 
 TIMEOUT_S = 60.0
 CONCURRENCY = 8
+EXHAUSTED = "the day's budget (`evolver.budget`) is used up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,21 @@ def usable(upstream: Upstream) -> bool:
 
 
 class Provider:
-    """One HTTP client for all upstreams; counts what it spends."""
+    """One HTTP client for all upstreams; counts what it spends, and calls nobody beyond the day's budget.
 
-    def __init__(self, settings: Settings, *, timeout_s: float = TIMEOUT_S, concurrency: int = CONCURRENCY) -> None:
+    Without `spending` there is no such budget.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        concurrency: int = CONCURRENCY,
+        spending: Spending | None = None,
+    ) -> None:
         self.settings = settings
+        self.spending = spending
         self.spent_usd = 0.0
         self.calls = 0
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
@@ -82,6 +95,8 @@ class Provider:
     def configure(self, settings: Settings) -> None:
         """Take new settings over from the next call on."""
         self.settings = settings
+        if self.spending is not None:
+            self.spending.budget = settings.evolver.budget
         self._renderers.clear()
 
     def usable(self, model_key: str | None) -> bool:
@@ -104,7 +119,14 @@ class Provider:
         if name is None:
             return Completion(0, None, None, 0.0, 0.0, "no upstream is configured")
         async with self._slots:
-            return await self._post(self.settings.upstreams[name], model, rendered, path)
+            if self.spending is None:
+                return await self._post(self.settings.upstreams[name], model, rendered, path)
+            charge = self.spending.charge(ceiling(model, rendered))
+            if charge is None:
+                return Completion(0, None, None, 0.0, 0.0, EXHAUSTED)
+            completion = await self._post(self.settings.upstreams[name], model, rendered, path)
+            self.spending.settle(charge, completion.cost_usd)
+            return completion
 
     async def _post(self, upstream: Upstream, model: Model | None, rendered: bytes, path: str) -> Completion:
         assert self._session is not None, "the provider is not open"

@@ -1,7 +1,7 @@
 """The search of a cycle: planned, kept in a journal while it runs, and gone on with where its process ended."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -71,10 +71,19 @@ def unfinished(name: str, base: Version, context: Context) -> Work | None:
     return Work(plan.note["examples"], plan.note["findings"], proposals, plan, journal)
 
 
-async def searched(name: str, work: Work, context: Context) -> SearchResult | None:
-    """Race the proposals and their offspring against production by replay; the result stays beside the journal."""
+def forget(name: str, context: Context) -> None:
+    """Of a search whose outcome stands in the cycle's notebook nothing is left to do."""
+    _file(name, context, "journal").unlink(missing_ok=True)
+
+
+async def searched(name: str, work: Work, context: Context, conclude: Callable[[SearchResult | None], None]) -> None:
+    """Race the proposals and their offspring against production by replay; the result stays beside the journal.
+
+    `conclude` is given it (None where nothing is searched) while the journal is still there.
+    """
     if work.plan is None:
-        return None
+        conclude(None)
+        return
     policy = context.settings.policies[name]
     journal = work.journal or Journal.begin(_file(name, context, "journal"), work.plan.to_json())
     done = False
@@ -87,6 +96,7 @@ async def searched(name: str, work: Work, context: Context) -> SearchResult | No
                 on_generation=tell,
             )
         _file(name, context, "json").write_bytes(orjson.dumps(result.to_dict(), option=orjson.OPT_INDENT_2))
+        conclude(result)
         done = True
     except asyncio.CancelledError:
         raise
@@ -95,7 +105,6 @@ async def searched(name: str, work: Work, context: Context) -> SearchResult | No
         raise
     finally:
         journal.close(done=done)
-    return result
 
 
 def replayed(policy: Policy, context: Context) -> Evaluate:

@@ -6,7 +6,7 @@ and `check_every_s` has passed.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ class TriggerState:
 
     since: float  # the evolver's first sight of the policy: ages count from here before anything has happened
     last_check_at: float = 0.0
+    last_analysis_at: float = 0.0  # of the analysis that has a period of its own
     last_cycle_at: float = 0.0
     last_cycle_changed: bool = True  # it put a candidate on its way
     last_deployment_at: float = 0.0
@@ -47,6 +48,9 @@ class TriggerState:
     cycles: int = 0
     waiting: int = 0  # candidates on their way to a canary
     running: Kind | None = None
+    seed: int = 0  # of the running cycle: a resumed one draws the same
+    began_at: float = 0.0
+    attempts: int = 0  # processes that have worked on it
     request: Request | None = None
 
 
@@ -159,9 +163,14 @@ def next_fire(line: str, after: float) -> float:
         return float("inf")
 
 
-def began(state: TriggerState, trigger: Trigger) -> TriggerState:
+def began(state: TriggerState, trigger: Trigger, *, seed: int, now: float) -> TriggerState:
     """The state while the cycle runs; the request is used up."""
-    return replace(state, running=trigger.kind, request=None)
+    return replace(state, running=trigger.kind, seed=seed, began_at=now, attempts=1, request=None)
+
+
+def resumed(state: TriggerState) -> TriggerState:
+    """The state of a cycle whose process ended, taken up by another."""
+    return replace(state, attempts=state.attempts + 1)
 
 
 def ended(state: TriggerState, *, changed: bool, now: float) -> TriggerState:
@@ -169,6 +178,7 @@ def ended(state: TriggerState, *, changed: bool, now: float) -> TriggerState:
     return replace(
         state,
         running=None,
+        attempts=0,
         last_cycle_at=now,
         last_cycle_changed=changed,
         learnings_at_cycle=state.learnings,
@@ -182,14 +192,14 @@ def deployed(state: TriggerState, *, now: float) -> TriggerState:
 
 
 def to_json(state: TriggerState) -> dict[str, Any]:
-    """What is stored: all but the request, which has a place of its own in the registry."""
-    names = (name for name in TriggerState.__slots__ if name != "request")
-    return {name: getattr(state, name) for name in names}
+    """What is stored."""
+    return asdict(state)
 
 
 def from_json(stored: dict[str, Any], *, now: float) -> TriggerState:
     """The stored state, or that of a policy never seen; keys of other versions are ignored."""
-    known = {name: value for name, value in stored.items() if name in TriggerState.__slots__ and name != "request"}
+    known = {name: value for name, value in stored.items() if name in TriggerState.__slots__}
+    known["request"] = request_of(known.get("request") or {})
     return TriggerState(**{"since": now, **known})
 
 

@@ -97,7 +97,7 @@ class Webhook:
         self._settings = settings
 
     def send(self, event: str, policy: str, at: float, detail: dict[str, Any]) -> None:
-        """Tell the receiver, where one is configured: `event` is promotion, rollback, incident or approval."""
+        """Tell the receiver, where there is one: `event` is promotion, rollback, incident, approval or cycle."""
         if self._settings.webhook is None:
             return
         if len(self._tasks) >= PENDING:

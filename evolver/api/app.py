@@ -93,7 +93,5 @@ async def _openapi(_: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    daemon = request.app[DAEMON]
-    candidates = await daemon.registry.candidates()
-    text = daemon.metrics.text(candidates, daemon.provider, daemon.webhook)
+    text = await request.app[DAEMON].exposition()
     return web.Response(body=text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})

@@ -63,7 +63,7 @@ async def patches(request: web.Request) -> web.Response:
     examples = await context.store.examples(policy, limit=body.limit)
     rng = np.random.default_rng(0)
     findings = await asyncio.to_thread(analyze, examples, policy=policy, now=context.now, rng=rng)
-    proposals = await propose_all(policy, base, findings, examples, context)
+    proposals = await propose_all(policy, base, findings, examples, context, complete=context.provider.complete)
     return reply({"base": base.label, "findings": findings, "patches": proposals})
 
 

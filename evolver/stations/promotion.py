@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.settings import Policy
-from evolver.context import Context, short
+from evolver.context import QUIET, Context, short
 from evolver.replay import gates_of, weights_of
 from evolver.rollback import roll_back
 from evolver.stations.base import Move, wait
@@ -95,6 +95,9 @@ class Promotion:
         proven = trial.experiment.ordinal > 0 and trial.test.e_value >= needed
         suspected = candidate.id in context.suspects
         if not suspected and (proven or candidate.stations.get("promotion", {}).get("proven")):
+            if context.quiet:
+                rest = wait(candidate, QUIET)
+                return rest and Move(None, rest.reason, "promotion", {**measured, "proven": True})
             return await self._promote(candidate, measured, policy, context)
         alpha = alpha_of(policy.breaker.alpha, tries_of(candidate.stations))
         if trial.test.intervals(alpha)["reward"].high < 0.0:

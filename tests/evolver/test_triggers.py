@@ -75,7 +75,7 @@ def test_after_a_cycle_in_vain_bad_performance_waits_for_rest_and_for_something_
     bad = TriggerState(since=0.0, performance=0.5, outcomes=100, learnings=10)
     trigger = should_trigger(bad, evolver(), NOW)
     assert trigger is not None
-    after = ended(began(bad, trigger), changed=False, now=NOW)
+    after = ended(began(bad, trigger, seed=1, now=NOW), changed=False, now=NOW)
     assert should_trigger(after, evolver(), NOW + DAY_S - 1) is None
     assert should_trigger(after, evolver(), NOW + DAY_S) is None
     learnt = replace(after, learnings=11)
