@@ -153,6 +153,7 @@ class Guard:
 
     def _outage(self, upstream: str, state: ProviderState) -> None:
         self._verdicts.outages = self._core.outages.policies
+        self._core.posteriors.resting = frozenset(self._verdicts.outages)
         log.warning("upstream %s: %s", upstream, state.summary)
         if state.outage:
             since = state.since or self._core.now()

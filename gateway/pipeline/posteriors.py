@@ -27,10 +27,13 @@ class Posteriors:
         self._others: dict[Key, list[float]] = {}  # the other writers' sum
         self._exchanged: dict[Key, list[float]] = {}  # every writer's, as the registry had them
         self._baseline: dict[str, tuple[float, float]] = {}  # policy -> (mean, weight)
+        self.resting: frozenset[str] = frozenset()  # policies whose provider is down: nobody's rewards say anything
         self._intents: dict[tuple[str, str], set[str]] = {}  # (policy, arm) -> those that this writer keeps apart
 
     def add(self, policy: str, arm: str, reward: float, intent: str = "") -> None:
-        """The reward (0..1) of a unit's first answer."""
+        """The reward (0..1) of a unit's first answer; not learnt from while the policy rests."""
+        if policy in self.resting:
+            return
         mean, weight = self._baseline.get(policy, (0.5, 0.0))
         self._shift(policy, arm, intent, _centred(reward, mean, weight), 1.0)
         weight = min(weight + 1.0, _BASELINE_MEMORY)

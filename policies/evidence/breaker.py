@@ -82,13 +82,14 @@ class Run:
     def runaway(self, baseline: Counts) -> bool:
         """The heuristic lane: too long a run for chance, while production's failures are not up.
 
-        `baseline` holds the window's counts; production's rate in it is smoothed by half a failure.
+        `baseline` holds the window's counts; production's rate in it is smoothed by half a failure. A long outage is
+        most of the window itself: where every other unit of production fails, nothing is the candidate's alone.
         """
         p0 = (baseline.failures[0] + 0.5) / (baseline.units[0] + 1.0)
         if self.length < run_limit(p0):
             return False
         units, failures = self._concurrent.units[0], self._concurrent.failures[0]
-        shared = failures >= 2 and failures > 2.0 * p0 * units
+        shared = failures >= 2 and (failures > 2.0 * p0 * units or 2 * failures >= units)
         return units >= _LEAST_CONCURRENT and not shared
 
 

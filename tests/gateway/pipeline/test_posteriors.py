@@ -105,3 +105,19 @@ def test_ten_arms_and_eight_intents_are_refreshed_in_milliseconds() -> None:
             allocate(arms[0], arms[1:], None, known, BanditSettings(), capped=(), kept=None)
         took.append(process_time() - began)
     assert min(took) < 0.02
+
+
+def test_nothing_is_learnt_while_the_provider_is_down() -> None:
+    found = Posteriors("w0")
+    for _ in range(30):
+        found.add("p", "a", 1.0)
+    before = found.of("p", "a")
+    found.resting = frozenset({"p"})
+    for _ in range(200):
+        found.add("p", "a", 0.0)
+        found.add("other", "a", 0.0)
+    assert found.of("p", "a") == before
+    assert found.of("other", "a").weight > 200.0
+    found.resting = frozenset()
+    found.add("p", "a", 1.0)
+    assert found.of("p", "a").weight == before.weight + 1.0

@@ -1,4 +1,5 @@
 from math import inf, log
+from random import Random
 
 import pytest
 
@@ -104,3 +105,17 @@ def test_detectable_ratio_follows_traffic_and_share() -> None:
 @pytest.mark.parametrize(("rate", "q", "p0"), [(0.0, 0.2, 0.02), (1.0, 0.0, 0.02), (1.0, 0.2, 0.0), (0.0001, 0.2, 0.5)])
 def test_nothing_is_detectable_without_traffic_failures_or_share(rate: float, q: float, p0: float) -> None:
     assert detectable_ratio(rate, q, p0, 3600.0, 0.01) is None
+
+
+@pytest.mark.parametrize("p0", [0.02, 0.3, 0.5, 0.8])
+def test_a_long_outage_never_looks_like_a_run_of_the_candidate_alone(p0: float) -> None:
+    """It fills the window itself, so that production's usual rate is the outage's."""
+    rng, run, window = Random(1), Run(), Counts()
+    for unit in range(3_000):
+        challenger = rng.random() < 0.3
+        failed = rng.random() < (p0 if unit < 300 else 0.98)
+        run.add(challenger, failed)
+        window.units[challenger] += 1
+        window.failures[challenger] += failed
+        if unit >= 320:
+            assert not run.runaway(window)
