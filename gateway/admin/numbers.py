@@ -121,6 +121,11 @@ def _faults(worker: Worker) -> Iterator[Family]:
     stages: dict[Labels, float] = {(stage,): float(count) for stage, count in core.fall_open.counts.items()}
     yield counter("evogate_fell_open", "Faults that cost no client its answer.", ("stage",), stages)
     errors: dict[Labels, float] = {(reason,): float(count) for reason, count in core.metrics.errors.items()}
+    observer = core.observer
+    lost: dict[Labels, float] = {("dropped",): 0.0, ("refused",): 0.0}
+    if observer is not None:
+        lost = {("dropped",): float(observer.dropped), ("refused",): float(observer.refused)}
+    yield counter("evogate_telemetry_lost_requests", "Requests that no trace was sent of.", ("reason",), lost)
     yield counter("evogate_errors", "Errors that the gateway answered with itself.", ("reason",), errors)
 
 

@@ -12,6 +12,7 @@ from gateway.pipeline.fallopen import FallOpen
 from gateway.pipeline.live import LiveEvidence
 from gateway.pipeline.metrics import ArmCounters, Metrics
 from gateway.pipeline.mirror import Mirror, Sample
+from gateway.pipeline.observer import Observer
 from gateway.pipeline.outages import Outages
 from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.recent import Recent, RecentRequests
@@ -25,6 +26,7 @@ from policies.pins import Pins
 from policies.unit import Lineages
 
 if TYPE_CHECKING:
+    from gateway.pipeline.courier import Courier
     from gateway.pipeline.exchange import Exchange
 
 log = logging.getLogger("evogate.pipeline")
@@ -65,6 +67,7 @@ class Core:
         self.lineages = Lineages()
         self.pins: dict[str, Pins] = {}
         self.epoch: Epoch
+        self.observer: Observer | None = None
         self.on_alarm: Callable[[], None] = _nobody  # a unit of an experiment has failed
         self.recording_failed_at = float("-inf")  # on the loop's clock
         self._idle_unit_s = idle_unit_s
@@ -136,6 +139,14 @@ class Core:
                     self.outages.add(route.name, entry.policy, entry.arm, failure in UNION, now)
         except Exception as error:  # noqa: BLE001
             self.fall_open.count("evidence", error)
+
+    def observed(self, exchange: "Exchange", courier: "Courier", done: Settled, now: float) -> None:
+        """Let the observer know."""
+        try:
+            if self.observer is not None:
+                self.observer.ended(exchange, courier, done, now)
+        except Exception as error:  # noqa: BLE001
+            self.fall_open.count("telemetry", error)
 
     def mirror_later(self, exchange: "Exchange") -> None:
         """Show the request to the shadows, once the answer is on its way."""

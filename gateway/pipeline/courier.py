@@ -100,13 +100,13 @@ class Courier:
         self._permit = permit
         self.status = 0
         self.tries += 1
-        request, model = exchange.request, rendered.target.model
+        request, model, observer = exchange.request, rendered.target.model, self._core.observer
         try:
             exchange.sending()
             self._call = route.call(
                 request.method,
                 route.path(request.target, model.model if model is not None else exchange.model),
-                block_for(request, route, readable=True),
+                block_for(request, route, readable=True) if observer is None else observer.block(exchange, route),
                 rendered.payload,
                 self,
                 self._timeouts(),

@@ -35,6 +35,7 @@ class Exchange:
     _recent: Recent | None = None
     _before_s = _first_ms = _answered_ms = 0.0
     _fell_open = _ended = _streams = False
+    trace: Any = None  # a note of the observer's
     intent = ""  # what it is about, where its policy tells intents apart
 
     def __init__(  # noqa: PLR0917 - keywords would cost more than the rest of the call
@@ -231,6 +232,8 @@ class Exchange:
             core.fall_open.count("record", error)
             if then is not None:
                 then()
+        if core.observer is not None:
+            core.observed(self, self._courier, done, now)
         if self.plan.view.shadows and done.status:
             core.mirror_later(self)
         # No cycle is left for the collector, which would else cost more than all of this.

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 log = logging.getLogger("evogate.pipeline")
 
-Stage = Literal["assignment", "render", "record", "outcome", "evidence", "mirror", "registry", "signals"]
+Stage = Literal["assignment", "render", "record", "outcome", "evidence", "mirror", "registry", "signals", "telemetry"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 _LOGGED_PER_STAGE = 20

@@ -9,6 +9,7 @@ from config.settings import Settings
 from gateway.http.server import Server, serve
 from gateway.pipeline.routes import refuse_self
 from gateway.pipeline.worker import Worker
+from gateway.telemetry.opening import watching
 from gateway.workers.pins import Table
 from gateway.workers.secret import secret
 from policies.errors import OperatorError
@@ -53,6 +54,7 @@ async def serving(settings: Settings, home: Path, place: Place) -> AsyncIterator
             heir_beside=place.heir_beside,
         )
         stack.push_async_callback(worker.close)
+        worker.core.observer = await watching(settings.telemetry, place.writer, stack)
         if place.may_listen is not None:
             await worker.start()
             await place.may_listen(worker)

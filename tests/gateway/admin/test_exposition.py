@@ -29,7 +29,7 @@ VALUES: dict[str, set[str]] = {
     "state": {state.value for state in State},
     "stage": set(STAGES),
     "step": set(MORE),
-    "reason": {*get_args(Kind), *KINDS, *(f"status_{s}" for s in STATUSES), "final", "exhausted"},
+    "reason": {*get_args(Kind), *KINDS, *(f"status_{s}" for s in STATUSES), "final", "exhausted", "dropped", "refused"},
 }
 BOUNDS = {"evogate_overhead_seconds": OVERHEAD_BOUNDS}
 
