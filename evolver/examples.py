@@ -32,6 +32,8 @@ class Example:
     correction: str | None = None  # what the answer should have been, in the user's words
     corrected: bool = False  # the next turn corrects this one
     retried: bool = False  # the same question came again
+    tool_failed: bool = False  # a tool that the answer called reported an error
+    continued: bool = False  # the user went on with another turn
     latency_ms: float = 0.0
     first_byte_ms: float = 0.0
     cost_usd: float = 0.0
@@ -63,8 +65,18 @@ class Example:
 
     @property
     def bad(self) -> bool:
-        """Failed, scored below one half, corrected or asked again."""
-        return self.failed or (self.score is not None and self.score < BAD_SCORE) or self.corrected or self.retried
+        """Failed, rejected by its user, or its tool call failed."""
+        return self.failed or self.rejected or self.tool_failed
+
+    @property
+    def rejected(self) -> bool:
+        """Scored below one half, corrected or asked again."""
+        return (self.score is not None and self.score < BAD_SCORE) or self.corrected or self.retried
+
+    @property
+    def accepted(self) -> bool:
+        """A next turn that is neither retry nor correction, or an explicit good word; and nothing against it."""
+        return not self.bad and self.failure is None and (self.continued or self.good)
 
     @property
     def good(self) -> bool:

@@ -13,6 +13,11 @@ CORRECTIONS = 10
 
 # The answer arrived, on time and in budget, and was still not what was asked for: words can mend that.
 CONTENT_FAILURES = frozenset({"invalid_output", "invalid_tool_call", "refusal", "judged_bad"})
+_SIGNS = {
+    "corrected": "corrected in the next turn",
+    "retried": "asked again",
+    "tool_failed": "a tool that it called reported an error",
+}
 VALIDATORS = ("json_schema", "tool_args", "safety", "regex", "exact", "numeric")
 
 
@@ -20,16 +25,14 @@ def of_content(example: Example) -> bool:
     """Bad for what it says, not for how it was delivered."""
     if example.failed:
         return example.failure in CONTENT_FAILURES
-    return example.bad
+    return example.rejected
 
 
 def complaint(example: Example) -> str:
     """One line on what was wrong: class, detail, correction. Bounded."""
     parts = [example.failure or "", example.detail, example.correction or ""]
     if not any(parts):
-        parts = [
-            "corrected in the next turn" if example.corrected else "asked again" if example.retried else "low score"
-        ]
+        parts = [next((words for sign, words in _SIGNS.items() if getattr(example, sign)), "low score")]
     return cut(": ".join(part for part in parts if part))
 
 
@@ -42,6 +45,7 @@ def gather(bad: Sequence[Example]) -> dict[str, Any]:
         "validators": dict(validators.most_common()),
         "corrected": sum(example.corrected or bool(example.correction) for example in bad),
         "retried": sum(example.retried for example in bad),
+        "tool_errors": sum(example.tool_failed for example in bad),
         "low_scores": sum(example.score is not None and example.score < BAD_SCORE for example in bad),
         "corrections": list(corrections)[:CORRECTIONS],
     }

@@ -51,7 +51,7 @@ def _worst(kind: str, name: str, units: Sequence[Example], limits: Thresholds) -
     """The strongest sign among all cuts and measures; None where there is too little to look at."""
     looks = [
         _Look(measure, marks, timed, int(len(timed) * cut))
-        for measure, marks, timed in _measures(units)
+        for measure, marks, timed in _measures(kind, units)
         for cut in CUTS
         if len(timed) * min(cut, 1 - cut) >= limits.min_units
     ]
@@ -62,8 +62,9 @@ def _worst(kind: str, name: str, units: Sequence[Example], limits: Thresholds) -
     return _suspicion(kind, name, looks[best], min(1.0, len(looks) * p_values[best]))
 
 
-def _measures(units: Sequence[Example]) -> Iterator[tuple[str, NDArray[np.bool_], Sequence[Example]]]:
-    yield "failures", np.array([example.failed for example in units], dtype=bool), units
+def _measures(kind: str, units: Sequence[Example]) -> Iterator[tuple[str, NDArray[np.bool_], Sequence[Example]]]:
+    failed = [example.failed or (kind == "degrading_tool" and example.tool_failed) for example in units]
+    yield "failures", np.array(failed, dtype=bool), units
     timed = [example for example in units if example.latency_ms > 0 and not example.failed]
     latencies = np.array([example.latency_ms for example in timed])
     for quantile in QUANTILES if timed else ():

@@ -74,7 +74,9 @@ def _records(topic: Topic, failed: Sequence[Example]) -> dict[str, Any]:
         "model": topic.model,
         "terms": list(topic.terms),
         "records": [example.id for example in failed[:RECORDS]],
-        "contrast": [example.id for example in sorted(answered, key=lambda one: not one.good)[:RECORDS]],
+        "contrast": [
+            example.id for example in sorted(answered, key=lambda one: (not one.good, not one.accepted))[:RECORDS]
+        ],
         "complaints": gather(failed),
         "excerpts": excerpts(failed),
     }

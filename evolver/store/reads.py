@@ -10,6 +10,7 @@ import orjson
 from evolver.examples import Example
 from evolver.store.queries import queries
 from gateway.recording import Position, frame_at
+from gateway.recording.conversations import IDLE_S
 from policies.dialects import CHAT
 
 
@@ -73,7 +74,7 @@ def examples(
     db: sqlite3.Connection, spool: Path, *, policy: str, arm: str | None, since: float, limit: int
 ) -> list[Example]:
     """The newest requests with an outcome and a recorded body, newest first; those of one arm where one is named."""
-    parameters = {"policy": policy, "arm": arm, "since": since, "limit": limit}
+    parameters = {"policy": policy, "arm": arm, "since": since, "limit": limit, "idle": IDLE_S}
     found = (_example(row, spool) for row in db.execute(queries("reads")["examples"], parameters))
     return [example for example in found if example is not None]
 
@@ -91,6 +92,8 @@ def _example(row: sqlite3.Row, spool: Path) -> Example | None:
         stream=bool(row["stream"]),
         corrected=bool(row["corrected"]),
         retried=bool(row["retried"]),
+        tool_failed=bool(row["tool_failed"]),
+        continued=bool(row["continued"]),
         latency_ms=row["last_byte_ms"],
         body=assignment["body"],
         path=assignment.get("path") or CHAT.path,

@@ -13,6 +13,9 @@ Payload = dict[str, Any]
 Place = tuple[str, int, int]  # writer, segment, offset at which the frame can be read again
 Rows = list[tuple[str, tuple[Any, ...]]]
 
+LEARNT = frozenset({"retry", "correction"})  # signals that make their unit a learning
+MARKS = LEARNT | {"tool_ok", "tool_error"}
+
 
 def rows(payload: Payload, place: Place) -> Rows | None:
     """The rows of one frame; None where its type or version is not known here, or a field is missing."""
@@ -59,8 +62,8 @@ def _signal(p: Payload, place: Place) -> Rows:
     if kind == "feedback":
         key = data.get("key") or _digest([data.get("score"), data.get("correction")])
         return [("feedback", (p["id"], key, p["at"], data.get("score"), data.get("correction"))), *learning]
-    if kind in ("retry", "correction"):
-        return [("mark", (p["id"], kind, p["at"])), *learning]
+    if kind in MARKS:
+        return [("mark", (p["id"], kind, p["at"])), *(learning if kind in LEARNT else ())]
     return []
 
 

@@ -7,7 +7,10 @@ SELECT a.id, a.at, a.policy, a.unit, a.turn, a.arm, a.version, a.intent, a.strea
     (SELECT correction FROM feedback f WHERE f.id = a.id AND correction IS NOT NULL ORDER BY f.at DESC LIMIT 1)
         AS correction,
     EXISTS (SELECT 1 FROM marks m WHERE m.id = a.id AND m.kind = 'correction') AS corrected,
-    EXISTS (SELECT 1 FROM marks m WHERE m.id = a.id AND m.kind = 'retry') AS retried
+    EXISTS (SELECT 1 FROM marks m WHERE m.id = a.id AND m.kind = 'retry') AS retried,
+    EXISTS (SELECT 1 FROM marks m WHERE m.id = a.id AND m.kind = 'tool_error') AS tool_failed,
+    EXISTS (SELECT 1 FROM assignments n WHERE n.policy = a.policy AND n.unit = a.unit
+        AND n.at > a.at AND n.at <= a.at + :idle AND n.turn > a.turn) AS continued
 FROM assignments a JOIN outcomes o ON o.id = a.id
 WHERE a.policy = :policy AND a.at >= :since AND a.has_body AND (:arm IS NULL OR a.arm = :arm)
 ORDER BY a.at DESC LIMIT :limit;

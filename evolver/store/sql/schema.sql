@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS assignments (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS assignments_recent ON assignments (policy, at);
 CREATE INDEX IF NOT EXISTS assignments_evidence ON assignments (policy, at, id) WHERE first;
-CREATE INDEX IF NOT EXISTS assignments_new ON assignments (policy, unit, at) WHERE why IN ('draw', 'only', 'frozen');
+CREATE INDEX IF NOT EXISTS assignments_turns ON assignments (policy, unit, at, why, turn);
+DROP INDEX IF EXISTS assignments_new; -- the same for new units only; next turns are looked up as well
 
 CREATE TABLE IF NOT EXISTS outcomes (
     id TEXT PRIMARY KEY,
@@ -68,7 +69,7 @@ CREATE TABLE IF NOT EXISTS feedback (
 
 CREATE TABLE IF NOT EXISTS marks (
     id TEXT NOT NULL,
-    kind TEXT NOT NULL,     -- retry or correction
+    kind TEXT NOT NULL,     -- retry, correction, tool_ok or tool_error
     at REAL NOT NULL,
     PRIMARY KEY (id, kind)
 ) WITHOUT ROWID;

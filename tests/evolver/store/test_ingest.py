@@ -31,6 +31,29 @@ async def test_a_request_is_joined_with_its_signals(world: World) -> None:
     assert not example.failed
 
 
+async def test_acceptance_is_a_next_turn_that_rejects_nothing(world: World) -> None:
+    """In any order of arrival: the turns of one conversation may come from several writers."""
+    await world.record(exchange(2, at=START + 60, turn=2, unit="u"), writer="w1")
+    await world.record(exchange(1, at=START, turn=1, unit="u"))
+    await world.record([*exchange(3, at=START + 120, turn=3, unit="u"), signal(2, "correction")])
+    late = 3 * 1800.0
+    await world.record(exchange(4, at=START + late, turn=4, unit="u"))
+    accepted = {one.id: (one.continued, one.accepted) for one in await world.store.examples(POLICY)}
+    assert accepted == {
+        "r000001": (True, True),
+        "r000002": (True, False),
+        "r000003": (False, False),
+        "r000004": (False, False),
+    }
+
+
+async def test_a_tool_error_is_known_and_makes_no_learning(world: World) -> None:
+    await world.record([*exchange(1), *exchange(2), signal(1, "tool_error"), signal(2, "tool_ok")])
+    found = {one.id: (one.tool_failed, one.bad, one.rejected) for one in await world.store.examples(POLICY)}
+    assert found == {"r000001": (True, True, False), "r000002": (False, False, False)}
+    assert await world.store.learnings(POLICY, since=0.0) == 0
+
+
 async def test_the_latest_feedback_counts_and_the_same_one_only_once(world: World) -> None:
     first = signal(1, "feedback", {"score": 0.0, "key": "a"}, at=START + 1)
     second = signal(1, "feedback", {"score": 1.0, "key": "b"}, at=START + 2)

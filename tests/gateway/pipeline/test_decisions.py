@@ -130,9 +130,10 @@ def test_no_corrections(text: str) -> None:
 
 def test_a_retry_is_the_same_question_soon() -> None:
     before = entry("1", at=100.0, said=7)
-    assert observe(before, turn=1, text="x", said=7, now=100.0 + RETRY_WITHIN_S) == "retry"
-    assert observe(before, turn=1, text="x", said=7, now=101.0 + RETRY_WITHIN_S) is None
-    assert observe(before, turn=1, text="No, wrong", said=8, now=101.0) is None, "a new conversation corrects nothing"
+    assert observe(before, turn=1, text="x", said=7, now=100.0 + RETRY_WITHIN_S, results=[]) == "retry"
+    assert observe(before, turn=1, text="x", said=7, now=101.0 + RETRY_WITHIN_S, results=[]) is None
+    new = observe(before, turn=1, text="No, wrong", said=8, now=101.0, results=[])
+    assert new is None, "a new conversation corrects nothing"
 
 
 def test_recent_requests_are_bounded() -> None:
