@@ -233,7 +233,9 @@ class Policy(Section):
     client_wins: tuple[str, ...] = ()
     validators: tuple[Validator, ...] = ("json_schema", "tool_args")
     genome: Genome = Genome()
-    memory_file: str | None = None
+    memory_file: str | None = None  # JSON lines; what genomes without a snapshot of their own retrieve from
+    memory_tokens: int = Field(default=1_024, ge=16)  # of everything that is retrieved for one request
+    memory_holdout: Share = 0.05  # of what is retrieved, left out at random to learn what it is worth; 0: nothing
     golden_file: str | None = None  # a hand-written golden set (JSON lines); its anchors must not regress
     reward: RewardSettings = RewardSettings()
     bandit: BanditSettings = BanditSettings()
@@ -272,6 +274,15 @@ class Training(Section):
     group_size: int = Field(default=6, ge=2, le=64)
     calls_per_run: int = Field(default=400, ge=0)
     usd_per_run: float = Field(default=2.0, ge=0.0)
+
+
+class MemoryEvolution(Section):
+    """How memories are learnt. What fewer than `min_units` conversations hold is nobody's but their own."""
+
+    learn: bool = True
+    min_units: int = Field(default=5, ge=2)
+    max_entries: int = Field(default=20_000, ge=1, le=200_000)  # beyond, the least useful are deprecated
+    half_life_s: Seconds = 2_592_000.0  # of what counters have seen
 
 
 class Judge(Section):
@@ -318,6 +329,7 @@ class Evolver(Section):
     schedule: str | None = None
     search: Search = Search()
     training: Training = Training()
+    memory: MemoryEvolution = MemoryEvolution()
     judge: Judge = Judge()
     reflection: Reflection = Reflection()
     regression_sample: int = Field(default=20, ge=1)
