@@ -1,8 +1,10 @@
 """Anchors: answers that users have called right must stay right.
 
-Where production still gets an anchor right today and the candidate does not, the candidate is asked again: what it gets
-wrong both times is a regression, and one is enough to fail. Anchors whose answers can't be compared without
-a model (prose) are none; without any there is no such gate.
+Where production still gets an anchor right today and the candidate does not, both are asked again: what the candidate
+gets wrong TRIES times and production right as often is a regression, and one is enough to fail. Of an anchor that either
+gets right with the same chance p, that has a chance of (p (1 - p)) ** TRIES, at most 0.4 %: fewer tries would fail every
+other candidate that is no worse, since a model's answers vary. Anchors whose answers can't be compared without a model
+(prose) are none; without any there is no such gate.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from policies.genome import Genome
 
 ANCHORS = 20  # newest ones
 RIGHT = 0.99  # agreement from which an answer is right
-TRIES = 2
+TRIES = 4
 
 
 async def regressed(
@@ -29,6 +31,9 @@ async def regressed(
     for _ in range(TRIES):
         right = await _right(candidate, asked, replay)
         asked = [example for example, good in zip(asked, right, strict=True) if good is False]
+    for _ in range(TRIES - 1):
+        right = await _right(base, asked, replay)
+        asked = [example for example, good in zip(asked, right, strict=True) if good]
     return [example.id for example in ours], [example.id for example in asked]
 
 

@@ -1,9 +1,11 @@
 """What users have called right stays right: one anchor lost twice fails, a slip of the model does not."""
 
+import random
 from collections.abc import Sequence
 from typing import cast
 
 import pytest
+from scipy.stats import binom
 
 from evolver.examples import Example
 from evolver.provider import Completion
@@ -44,11 +46,43 @@ async def lost(examples: list[Example], ours: dict[str, list[str]], theirs: dict
     return await regressed(BASE, CANDIDATE, examples, Script(ours, theirs))
 
 
-async def test_twice_wrong_is_lost_and_once_is_a_slip() -> None:
-    examples = [example("kept"), example("lost"), example("slip"), example("corrected", None, "5")]
-    ours = {"kept": ["4"], "lost": ["4"], "slip": ["4"], "corrected": ["5"]}
-    theirs = {"kept": ["4"], "lost": ["7", "8"], "slip": ["7", "4"], "corrected": ["4", "4"]}
-    assert await lost(examples, ours, theirs) == (["kept", "lost", "slip", "corrected"], ["lost", "corrected"])
+async def test_always_wrong_is_lost_and_once_is_a_slip() -> None:
+    examples = [example("kept"), example("lost"), example("slip"), example("luck"), example("corrected", None, "5")]
+    ours = {"kept": ["4"], "lost": ["4"] * 4, "slip": ["4"], "luck": ["4", "4", "9"], "corrected": ["5"] * 4}
+    theirs = {
+        "kept": ["4"],
+        "lost": ["7", "8", "7", "7"],
+        "slip": ["7", "4"],
+        "luck": ["7"] * 4,
+        "corrected": ["4"] * 4,
+    }
+    held = ["kept", "lost", "slip", "luck", "corrected"]
+    assert await lost(examples, ours, theirs) == (held, ["lost", "corrected"])
+
+
+class Chance(Script):
+    """Both genomes get each anchor right with the same chance."""
+
+    def __init__(self, right: float, rng: random.Random) -> None:
+        super().__init__({}, {})
+        self._right, self._rng = right, rng
+
+    async def run(self, genome: Genome, examples: Sequence[Example]) -> list[Replayed]:
+        for each in examples:
+            self.answers[genome.content_hash][each.id] = ["4" if self._rng.random() < self._right else "7"]
+        return await super().run(genome, examples)
+
+
+@pytest.mark.parametrize("right", [0.5, 0.85])
+async def test_a_candidate_that_is_no_worse_passes(right: float) -> None:
+    """At most 20 anchors x 0.4 % of those at one half; 200 runs stay below the 99.9 % quantile, 31."""
+    replay = Chance(right, random.Random(7))
+    examples = [example(f"a{n}") for n in range(20)]
+    failed = 0
+    for _ in range(200):
+        found = await regressed(BASE, CANDIDATE, examples, replay)
+        failed += found is not None and bool(found[1])
+    assert failed <= binom.ppf(0.999, 200, 20 * 0.25**4)
 
 
 async def test_what_production_gets_wrong_today_is_no_anchor() -> None:
