@@ -113,7 +113,9 @@ class _Run:
         return float(np.mean([quality for example, quality in qualities.items() if example in ids]))
 
     def finalists(self) -> list[Genome]:
-        """The policy's mode, what was sampled with the best estimate, and what was sampled most often."""
+        """The policy's mode, the best sampled by estimate, the most often sampled; none where nothing was learnt."""
+        if all(group.skipped for group in self.groups):
+            return []
         mode = build(self.base, self.space, self.policy.mode())
         best = by_quality(list(self.sampled), self.evaluator.ledger)
         often = sorted(best, key=lambda genome: -self.sampled[genome])

@@ -61,9 +61,11 @@ async def train(
     if not context.usable(base.genome):
         raise ConflictError("training asks models anew and needs an operator's key: set `api_key` of the upstream")
     settings = context.settings.evolver.training
+    recorded = 10 * max(example.cost_usd for example in examples)  # other words of a prompt cost no more than that
+    dearest = min(policy.budgets.usd_per_request, recorded or policy.budgets.usd_per_request)
     terms = Terms(
         budget=budget or Budget(calls=settings.calls_per_run, usd=settings.usd_per_run),
-        ceiling=lambda _genome, _example: policy.budgets.usd_per_request,
+        ceiling=lambda _genome, _example: dearest,
         rng=rng,
         hyper=Hyper(rounds=settings.rounds, group_size=settings.group_size),
         finding=max(findings, key=lambda one: one.severity).id if findings else None,

@@ -78,10 +78,11 @@ async def test_groups_without_variance_teach_nothing() -> None:
     trained = await grpo(BASE, SPACE, lessons(), flat, terms(rounds=3))
     assert {group.skipped for group in trained.groups} == {"no variance"}
     assert {group.kl for group in trained.groups} == {0.0}
-    assert trained.reward_gain is None or trained.reward_gain.mean == 0.0
+    assert trained.genome is None
+    assert "no candidate" in trained.said
 
 
-@pytest.mark.parametrize(("calls", "usd"), [(0, 1.0), (50, 1.0), (400, 0.0), (400, 0.05)])
+@pytest.mark.parametrize(("calls", "usd"), [(0, 1.0), (40, 1.0), (400, 0.0), (400, 0.04)])
 async def test_a_small_budget_ends_in_words(calls: int, usd: float) -> None:
     world = World(3)
     trained = await grpo(BASE, SPACE, lessons(), world.evaluate, terms(3, calls=calls, usd=usd))
