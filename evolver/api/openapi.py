@@ -5,7 +5,7 @@ What an operation answers stands in `ANSWERS`; a route without a row there is an
 
 from pydantic import BaseModel
 
-from evolver.api import improvement, records, services
+from evolver.api import improvement, records, services, train
 from evolver.api.idempotency import HEADER
 from evolver.api.paging import DEFAULT, MOST
 from evolver.api.schemas import ANSWERS, ERROR, STRING, Schema
@@ -16,6 +16,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/v1/cluster": services.ClusterBody,
     "/api/v1/generate-patches": services.PatchesBody,
     "/api/v1/rank": services.RankBody,
+    "/api/v1/train": train.TrainBody,
 }
 _ERRORS = {
     400: "something about the request is wrong: the message says what",

@@ -99,6 +99,33 @@ _STATUS = _object(
     frozen=BOOLEAN,
     candidates=_array(OBJECT),
 )
+_GROUP = _object(
+    round=_COUNT,
+    cluster=STRING,
+    size=_COUNT,
+    mean=NUMBER,
+    std=NUMBER,
+    best=NUMBER,
+    skipped=STRING,
+    kl=NUMBER,
+    clipped=NUMBER,
+    learnt=STRING,
+)
+_TRAINED = _object(
+    method={"enum": ["grpo", "experience"]},
+    base=STRING,
+    candidate=_maybe(STRING),
+    reward_gain=_maybe(_object(mean=NUMBER, low=NUMBER, examples=_COUNT)),
+    groups=_array(_GROUP),
+    calls=_COUNT,
+    usd=NUMBER,
+    said=STRING,
+    faults=_array(STRING),
+    policy=_maybe(OBJECT),
+    genome=_maybe(OBJECT),
+    hash=_maybe(STRING),
+    lineage=_maybe(OBJECT),
+)
 ANSWERS: dict[tuple[str, str], tuple[int, Schema]] = {
     ("GET", "/api/v1/improvement/status"): (200, _STATUS),
     ("POST", "/api/v1/improvement/trigger"): (
@@ -128,6 +155,7 @@ ANSWERS: dict[tuple[str, str], tuple[int, Schema]] = {
         200,
         _object(ranked=_array(_object(text=STRING, new=BOOLEAN, clarity=NUMBER, brevity=NUMBER))),
     ),
+    ("POST", "/api/v1/train"): (200, _TRAINED),
 }
 ERROR = _object(
     error=_object(message=STRING, type=STRING, param=_maybe(STRING), code=_maybe(STRING)),

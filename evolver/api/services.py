@@ -1,4 +1,4 @@
-"""The stages of a cycle as services: cluster, generate patches, rank. They compute, and change nothing."""
+"""The stages of a cycle as services: cluster, generate patches, rank, and train. The first three change nothing."""
 
 import asyncio
 from typing import Annotated
@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from evolver.analysis import Group, analyze, cluster
+from evolver.api import train
 from evolver.api.common import DAEMON, Body, body_of, policy_of, reply
 from evolver.cycle import EXAMPLES, propose_all
 from evolver.proposals.rank import brevity, clarity, distinct
@@ -87,4 +88,5 @@ ROUTES = (
     web.post("/api/v1/cluster", clusters),
     web.post("/api/v1/generate-patches", patches),
     web.post("/api/v1/rank", rank),
+    *train.ROUTES,
 )
