@@ -1,7 +1,7 @@
 """Anchors: answers that users have called right must stay right.
 
 Where production still gets an anchor right today and the candidate does not, both are asked again: what the candidate
-gets wrong TRIES times and production right as often is a regression, and one is enough to fail. Where both get an anchor
+gets wrong TRIES times and production right as often is a regression, and one is enough to fail. Where both get one
 right with the same chance p, that happens with (p (1 - p)) ** TRIES, at most 0.4 %; with fewer tries many a candidate
 that is no worse would fail, since a model's answers vary. Anchors whose answers can't be compared without a model (prose)
 are none; without any there is no such gate.

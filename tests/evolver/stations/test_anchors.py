@@ -75,7 +75,7 @@ class Chance(Script):
 
 @pytest.mark.parametrize("right", [0.5, 0.85])
 async def test_a_candidate_that_is_no_worse_passes(right: float) -> None:
-    """At most 20 anchors x 0.4 % of those at one half; 200 runs stay below the 99.9 % quantile, 31."""
+    """At most 20 anchors x 0.4 % of those at one half; 200 runs stay below its 99.9 % quantile."""
     replay = Chance(right, random.Random(7))
     examples = [example(f"a{n}") for n in range(20)]
     failed = 0
