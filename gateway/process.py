@@ -45,6 +45,7 @@ def run(
     set_up_log()
     text = read_text(config_path) if config_path is not None else ""
     settings = loads(text, os.environ, str(config_path or "settings"))
+    set_up_log(settings.logging)
     count = workers or settings.gateway.workers
     if count == 1:
         uvloop.run(_run(Process(config_path, settings, home, host=host, port=port)))

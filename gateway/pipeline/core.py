@@ -21,6 +21,7 @@ from gateway.pipeline.settle import Settled
 from gateway.pipeline.signals import observe
 from gateway.recording.frames import Signal
 from gateway.recording.ids import IdSource
+from gateway.telemetry.lines import covered_failed
 from policies.outcome import UNION
 from policies.pins import Pins
 from policies.unit import Lineages
@@ -141,8 +142,10 @@ class Core:
             self.fall_open.count("evidence", error)
 
     def observed(self, exchange: "Exchange", courier: "Courier", done: Settled, now: float) -> None:
-        """Let the observer know."""
+        """Let the log and the observer know."""
         try:
+            if done.failure is not None:
+                covered_failed(exchange, courier, done)
             if self.observer is not None:
                 self.observer.ended(exchange, courier, done, now)
         except Exception as error:  # noqa: BLE001

@@ -112,7 +112,8 @@ class Courier:
                 self._timeouts(),
             )
         except Exception as error:
-            log.warning("the call to upstream %s failed here", route.name, exc_info=error)
+            fields = {"request_id": exchange.id}
+            log.warning("the call to upstream %s failed here", route.name, exc_info=error, extra={"fields": fields})
             self._permit = None
             route.admission.finish(permit, Trouble("upstream_call"), self._core.loop.time())
             message = f"the call to the upstream failed: {error}"

@@ -86,7 +86,7 @@ class Exchange:
     def failed_open(self, stage: Stage, error: Exception) -> None:
         """Count a swallowed fault, here and against the arm."""
         self._fell_open = True
-        self._core.fall_open.count(stage, error)
+        self._core.fall_open.count(stage, error, self.id)
 
     def _render_failed(self, error: Exception) -> None:
         self.failed_open("render", error)
@@ -232,7 +232,7 @@ class Exchange:
             core.fall_open.count("record", error)
             if then is not None:
                 then()
-        if core.observer is not None:
+        if done.failure is not None or core.observer is not None:
             core.observed(self, self._courier, done, now)
         if self.plan.view.shadows and done.status:
             core.mirror_later(self)

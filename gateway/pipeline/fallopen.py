@@ -20,9 +20,10 @@ class FallOpen:
         self.counts: dict[Stage, int] = dict.fromkeys(STAGES, 0)
         self.last: dict[Stage, str] = {}
 
-    def count(self, stage: Stage, error: BaseException) -> None:
-        """Note one fault. The first few of a stage go to the log with their traceback, later ones only count."""
+    def count(self, stage: Stage, error: BaseException, request_id: str = "") -> None:
+        """Note one fault. The first few of a stage go to the log, later ones only count."""
         self.counts[stage] += 1
         self.last[stage] = f"{type(error).__name__}: {error}"[:500]
         if self.counts[stage] <= _LOGGED_PER_STAGE:
-            log.warning("failed open at %s: %s", stage, self.last[stage], exc_info=error)
+            fields = {"stage": stage, "request_id": request_id} if request_id else {"stage": stage}
+            log.warning("failed open", exc_info=error, extra={"fields": fields})

@@ -10,6 +10,7 @@ from gateway.pipeline.failures import Failure
 from gateway.pipeline.headers import block_for
 from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.routes import Route
+from gateway.telemetry.lines import failed as log_failed
 from policies.dialects import dialect_of
 
 _BETWEEN_EVENTS = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -74,6 +75,7 @@ class Relay:
         """Before its head: an envelope. Between events: an error event. Anywhere else: a cut that can be told."""
         self._release()
         self._metrics.error(error.kind)
+        log_failed(self._id, reason=error.kind, upstream=self._route.name)
         if not self._started:
             failure = Failure.of(error)
             headers = answers.made_here(error.kind, self._id)

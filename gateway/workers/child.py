@@ -116,6 +116,7 @@ class Child:
         )
         try:
             settings = self._portion(text)
+            set_up_log(settings.logging)
             await self._stack.enter_async_context(serving(settings, Path(home), place))
         except OperatorError:
             self._failed = True
