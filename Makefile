@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: run test test-all check format load bench bench-peers soak evidence lock clean
+.PHONY: run test test-all check format load bench bench-peers soak month evidence lock clean
 
 run: $(STAMP)
 	$(BIN)/evogate up --demo
@@ -36,6 +36,10 @@ bench-peers: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python -m loadtests.soak --minutes 60 --rate 2000
+
+# Thirty days on a fast clock, about nine minutes.
+month: $(STAMP)
+	$(BIN)/python -m loadtests.month
 
 evidence: $(STAMP)
 	$(BIN)/python -m loadtests.evidence
