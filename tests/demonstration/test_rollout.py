@@ -156,7 +156,8 @@ async def drawn(registry: Registry, units: int) -> None:
     async def enough() -> bool:
         running = await registry.experiments(POLICY, running=True)
         rows = [row.data.get("answer", {}) for e in running for row in await registry.totals("evidence", e.id)]
-        return min(sum(row[arm][0] for row in rows if row) for arm in ("production", "challenger")) >= units
+        sums = [sum(int(row[arm][0]) for row in rows if row) for arm in ("production", "challenger")]
+        return min(sums) >= units
 
     await until(enough)
 
