@@ -11,6 +11,7 @@ from policies.genome import Genome
 from policies.kinds import Kind
 from policies.resilience.places import MOST
 from policies.resilience.rules import HealthRules, ResilienceRules
+from policies.strategy.choice import answering, verifying
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -438,6 +439,8 @@ class Settings(Section):
                 yield f"models.{key}.upstream", name, self.upstreams
         for name, policy in self.policies.items():
             yield f"policies.{name}.genome.strategy.model_key", policy.genome.strategy.model_key, self.models
+            for gene, key in (*answering(policy.genome.strategy), *verifying(policy.genome.strategy)):
+                yield f"policies.{name}.genome.strategy.{gene}", key, self.models
             for at, key in enumerate(policy.resilience.fallbacks):
                 yield f"policies.{name}.resilience.fallbacks.{at}", key, self.models
         yield "evolver.judge.model_key", self.evolver.judge.model_key, self.models

@@ -24,6 +24,7 @@ from policies.lint import SECRET
 from policies.outcome.answer import Answer, as_list, as_object
 
 Check = Callable[[dict[str, Any], Answer], float | None]
+_COMPLAINT_CHARS = 300
 _SCHEMA_LIMIT = 262_144  # bytes of a schema that is still compiled
 _SAID = ("messages", "prompt", "input", "instructions", "system")
 _STRUCTURED = frozenset({"response_format", "text", "output_config"})
@@ -56,6 +57,34 @@ class Validators:
 def wants_structure(body: dict[str, Any]) -> bool:
     """Whether a request may demand JSON: `response_format`, `text.format` or `output_config.format`."""
     return not _STRUCTURED.isdisjoint(body)
+
+
+def complaints(body: dict[str, Any], answer: Answer) -> list[str]:
+    """What `json_schema` and `tool_args` have against an answer, as sentences; the first of each text."""
+    schema, tools = _wanted_schema(body), _tools(body)
+    found = [_complaint("It", schema, answer.text)] if schema is not None and answer.text else []
+    for call in answer.tool_calls:
+        what = f"The call of {call['name']!r}"
+        known = call["name"] in tools
+        found.append(
+            _complaint(what, tools[call["name"]], call["arguments"] or "{}") if known else f"{what} names no tool."
+        )
+    return [complaint for complaint in found if complaint]
+
+
+def _complaint(what: str, schema: dict[str, Any], text: str) -> str:
+    try:
+        value = orjson.loads(text)
+        compiled = _compiled(orjson.dumps(schema))
+    except orjson.JSONDecodeError as error:
+        return f"{what} is not valid JSON: {error}."
+    except orjson.JSONEncodeError:
+        return ""
+    wrong = next(compiled.iter_errors(value), None) if compiled is not None else None
+    if wrong is None:
+        return ""
+    path = "".join(f"[{part!r}]" for part in wrong.instance_path)
+    return f"{what} does not fit the schema{f' at {path}' if path else ''}: {wrong.message[:_COMPLAINT_CHARS]}."
 
 
 def _compile(spec: str | tuple[str, str]) -> tuple[str, Check]:

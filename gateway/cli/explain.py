@@ -100,3 +100,17 @@ def _print_outcome(outcome: dict[str, Any] | None) -> None:
     click.echo(f"tokens      {tokens}, ${outcome['cost_usd']:.6f}")
     checks = ", ".join(f"{name} {score:.2f}" for name, score in outcome["validators"].items()) or "none ran"
     click.echo(f"reward      {outcome['reward']}  (validators: {checks}; repairs {outcome['repairs']})")
+    strategy = outcome.get("strategy")
+    if strategy is not None:
+        scores = "".join(f", {name} {value:.2f}" for name, value in strategy.items() if name not in {"kind", "calls"})
+        click.echo(f"strategy    {strategy['kind']}{scores}")
+        for call in strategy["calls"]:
+            click.echo(f"            {_call(call)}")
+
+
+def _call(call: dict[str, Any]) -> str:
+    """One of several calls, in a line."""
+    notes = [call["failure"]] if "failure" in call else [] if call["valid"] else ["not valid"]
+    notes += ["chosen"] if call["chosen"] else []
+    said = f"  ({', '.join(notes)})" if notes else ""
+    return f"{call['role']:<9} {call['model'] or 'as asked'}, {call['ms']:.1f} ms, ${call['cost_usd']:.6f}{said}"

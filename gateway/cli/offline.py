@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,16 @@ def compiled(settings: Settings, policy: str, genome: Genome) -> Offline:
     default = Target(next(iter(routes.values()), None))
     workshop = Builder(Metrics(), b"", Memories(), time.monotonic)
     alias = default_model(settings, targets)
-    parts = Parts(workshop, policy, settings.policies[policy], targets=targets, default=default, alias=alias)
+    every_s = settings.gateway.comment_every_s
+    parts = Parts(
+        workshop,
+        policy,
+        settings.policies[policy],
+        targets=targets,
+        default=default,
+        alias=alias,
+        comment_every_s=every_s,
+    )
     arm = parts.arm(genome, "production", "", None)
     if arm is None:
         raise OperatorError(parts.problems[0])

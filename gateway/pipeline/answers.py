@@ -8,8 +8,9 @@ from gateway.pipeline.failures import Failure
 from gateway.pipeline.reading import JSON_TYPE
 from policies.dialects import Dialect
 
-__all__ = ["CREDENTIALS", "JSON_TYPE", "made_here", "of_failure", "refusal", "upstream_error"]
+__all__ = ["CREDENTIALS", "EVENT_STREAM", "JSON_TYPE", "made_here", "of_failure", "refusal", "upstream_error"]
 
+EVENT_STREAM: Headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
 _NO_RETRY = (b"x-should-retry", b"false")
 

@@ -12,7 +12,10 @@ from policies.intents import Classifier
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
 from policies.resilience import RetryBudget
+from policies.strategy.choice import answering, kind_of, verifying
 from policies.validators import Validators
+
+_BARE = Genome()  # of questions about answers
 
 
 class Workshop(Protocol):
@@ -52,6 +55,7 @@ class Parts:
         targets: Mapping[str, Target],
         default: Target,
         alias: Target | None,
+        comment_every_s: float,
     ) -> None:
         self.workshop = workshop
         self.name = name
@@ -59,6 +63,7 @@ class Parts:
         self._targets = targets
         self._default = default
         self._alias = alias  # what the policy's name stands for as a model
+        self._comment_every_s = comment_every_s
         self.problems: list[str] = []
         self.used: set[Renderer] = set()
 
@@ -67,6 +72,7 @@ class Parts:
         digest = genome.content_hash
         try:
             default, by_model = self._ways(genome, digest)
+            service = self._service(genome, digest)
         except OperatorError as error:
             self.problems.append(f"{role} {candidate or label}: {error}")
             return None
@@ -88,7 +94,20 @@ class Parts:
             counters=self.workshop.counters(self.name, role),
             hash_bytes=digest.encode(),
             version_bytes=label.encode(),
+            service=service,
         )
+
+    def _service(self, genome: Genome, digest: str) -> Service | None:
+        if kind_of(genome.strategy) == "plain":
+            return None
+        genes = genome.strategy
+        try:
+            answerers = [key for _, key in answering(genes)]
+        except ValueError as error:
+            raise OperatorError(str(error)) from error
+        ways = {key: self._way(genome, digest, self._named(key)) for key in answerers}
+        bare = {key: self._way(_BARE, _BARE.content_hash, self._named(key)) for _, key in verifying(genes)}
+        return Service(genes, ways, bare, self._comment_every_s)
 
     def _ways(self, genome: Genome, digest: str) -> tuple[Way, Mapping[str, Way]]:
         key = genome.strategy.model_key
@@ -97,6 +116,9 @@ class Parts:
             if self._alias is not None:
                 ways[self.name] = self._way(genome, digest, self._alias)
             return self._way(genome, digest, self._default), ways
+        return self._way(genome, digest, self._named(key)), {}
+
+    def _named(self, key: str) -> Target:
         target = self._targets.get(key)
         if target is None:
             raise OperatorError(f"model '{key}' is not configured; add it under `models`")
@@ -105,7 +127,7 @@ class Parts:
                 f"upstream '{target.route.name}' of model '{key}' has no api_key, and clients' credentials are meant "
                 "for another; give it one"
             )
-        return self._way(genome, digest, target), {}
+        return target
 
     def _fallbacks(self, genome: Genome, digest: str) -> Iterator[Way]:
         for key in self.policy.resilience.fallbacks:

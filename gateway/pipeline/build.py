@@ -15,11 +15,11 @@ from gateway.pipeline.snapshot import PolicySnapshot, Snapshot
 from gateway.pipeline.targets import default_model, targets_of
 from policies.bandit import Posterior
 from policies.dialects import dialect_of
-from policies.errors import NotFoundError
 from policies.genome import Genome
 from policies.intents import Classifier
 from policies.matching import Matcher
 from policies.registry.values import Role
+from policies.registry.port import Registry
 from policies.render import ModelTarget, Renderer
 from policies.resilience import BudgetRules, RetryBudget
 from policies.salt import draw_salt
@@ -62,7 +62,15 @@ class Builder:
         views = {}
         used: set[Renderer] = set()
         for name, policy in settings.policies.items():
-            parts = Parts(self, name, policy, targets=targets, default=default, alias=default_model(settings, targets))
+            parts = Parts(
+                self,
+                name,
+                policy,
+                targets=targets,
+                default=default,
+                alias=default_model(settings, targets),
+                comment_every_s=settings.gateway.comment_every_s,
+            )
             scene = Scene(parts, snapshot.policies.get(name, PolicySnapshot()))
             old = previous.policies.get(name) if previous is not None else None
             frozen = snapshot.frozen or name in verdicts.outages

@@ -27,8 +27,8 @@ from policies.pins import Pins
 from policies.unit import Lineages
 
 if TYPE_CHECKING:
-    from gateway.pipeline.courier import Courier
     from gateway.pipeline.exchange import Exchange
+    from gateway.pipeline.receiver import Server
 
 log = logging.getLogger("evogate.pipeline")
 
@@ -141,7 +141,7 @@ class Core:
         except Exception as error:  # noqa: BLE001
             self.fall_open.count("evidence", error)
 
-    def observed(self, exchange: "Exchange", courier: "Courier", done: Settled, now: float) -> None:
+    def observed(self, exchange: "Exchange", courier: "Server", done: Settled, now: float) -> None:
         """Let the log and the observer know."""
         try:
             if done.failure is not None:

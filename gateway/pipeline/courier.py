@@ -9,7 +9,6 @@
 
 import logging
 from random import SystemRandom
-from typing import TYPE_CHECKING
 
 from gateway.http.calls import Call
 from gateway.http.errors import UpstreamError
@@ -20,15 +19,13 @@ from gateway.pipeline.core import Core
 from gateway.pipeline.failures import Failure
 from gateway.pipeline.headers import block_for
 from gateway.pipeline.reading import failure_of, reported_in
+from gateway.pipeline.receiver import Receiver
 from gateway.pipeline.recovery import Recovery
 from gateway.pipeline.rendering import Rendered
 from gateway.pipeline.routes import Route
 from gateway.pipeline.streaming import Stream
 from policies.outcome import Answer
 from policies.resilience import Permit, Rescue, TimeoutRules, Trouble
-
-if TYPE_CHECKING:
-    from gateway.pipeline.exchange import Exchange
 
 log = logging.getLogger("evogate.pipeline")
 
@@ -55,7 +52,7 @@ class Courier:
     tries = 0  # attempts so far
     status = 0  # of the last upstream that answered; 0 where none did
 
-    def __init__(self, core: Core, exchange: "Exchange", rendered: Rendered) -> None:
+    def __init__(self, core: Core, exchange: Receiver, rendered: Rendered) -> None:
         self._core = core
         self._exchange = exchange
         self.rendered = rendered  # what the present attempt sends, and where
@@ -74,6 +71,9 @@ class Courier:
     def sequence(self) -> int:
         """The number of the stream's next event, where the endpoint numbers them."""
         return self._stream.sequence if self._stream is not None else 0
+
+    def account(self, answer: Answer | None) -> None:
+        """None: it makes one call at a time, and the answer tells what it cost."""
 
     # -- out ---------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from gateway.pipeline.routes import Route
 from policies.assignment import Shares
 from policies.dialects import Dialect
 from policies.fitness import Gates, Weights
-from policies.genome import Genome
+from policies.genome import Genome, StrategyLayer
 from policies.intents import Classifier
 from policies.matching import Matcher
 from policies.memory import Entry, Index
@@ -43,6 +43,16 @@ class Memory:
     top_k: int
 
     def recall(self, query: str) -> list[tuple[Entry, float]]:
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What it takes to serve a request by several calls, or to mend an answer."""
+
+    genes: StrategyLayer
+    ways: Mapping[str, Way]  # by model key: those of calls to other models than the request's own
+    verifying: Mapping[str, Way]  # by model key: for questions about answers, which no genome shapes
+    comment_every_s: float  # to a client that streams, while its answer is held back
+
+
         """Entries and scores, best first."""
         return self.index.top(query, self.top_k, MEMORY_TOKENS)
 
@@ -59,6 +69,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+    service: Service | None = None  # None: one call, relayed as it comes
 class Arm:
     """One genome of a policy, ready to serve."""
 

@@ -20,10 +20,12 @@ from gateway.pipeline.epoch import Epoch, PolicyView, Target, Way
 from gateway.pipeline.failures import Failure
 from gateway.pipeline.fallopen import Stage
 from gateway.pipeline.plan import Plan, conversation_of, decide, short
+from gateway.pipeline.receiver import Server
 from gateway.pipeline.recent import Recent
 from gateway.pipeline.rendering import Rendered, render, render_for
 from gateway.pipeline.routes import Route
 from gateway.pipeline.settle import Settled, settle
+from gateway.pipeline.strategy.coordinator import server_for
 from policies.outcome import Answer
 from policies.resilience import Attempts
 
@@ -57,7 +59,11 @@ class Exchange:
         self.plan = self._choose(view)
         self.records = request.index.get(b"x-evogate-record") != b"off" and core.recorder.keeps(self.plan.unit)
         self.rendered = render(epoch, self.plan, body, self.turns, request.body, model, self._render_failed)
-        self._courier = Courier(core, self, self.rendered)
+        service = self.plan.arm.service
+        if service is None or self._fell_open:
+            self._courier: Server = Courier(core, self, self.rendered)
+        else:
+            self._courier = server_for(core, self, self.rendered, service)
 
     # -- before the call ---------------------------------------------------------------------------------------
 
@@ -104,13 +110,18 @@ class Exchange:
             return target.route
         return target.places.pick(self.plan.unit, now, credentials=self._has_credential, avoid=avoid)
 
-    def attempts(self, now: float) -> Attempts:
+    @property
+    def way(self) -> Way:
+        """How the request is rendered."""
+        return self.plan.arm.way(self.model)
+
+    def attempts(self, now: float, *, falls_back: bool = True) -> Attempts:
         """Begin to count attempts, after the first has failed."""
         view, core = self.plan.view, self._core
         rules = view.settings.resilience
         total = rules.timeouts.total_s or self._longest_s()
         deadline = now + total - (core.now() - self.at)
-        return Attempts(rules, view.retries, legs=1 + len(self.fallbacks), deadline=deadline)
+        return Attempts(rules, view.retries, legs=1 + len(self.fallbacks) if falls_back else 1, deadline=deadline)
 
     @property
     def fallbacks(self) -> Sequence[Way]:
@@ -164,12 +175,18 @@ class Exchange:
         self._settle(status, answer, None, lambda: self._reply.send(status, self._labelled(headers), body))
 
     def began(self, status: int, headers: Headers, call: Call | None) -> None:
-        """A stream: its head, and the brake that a slow client pulls."""
-        self._streams = True
+        """A stream: its head, unless that has gone out, and the brake that a slow client pulls."""
         reply = self._reply
         if call is not None:
             reply.on_pause, reply.on_resume = call.pause, call.resume
-        reply.start(status, self._labelled(headers), None)
+        if not self._streams:
+            self._streams = True
+            reply.start(status, self._labelled(headers), None)
+
+    def hold(self, comment: bytes) -> None:
+        """A stream whose answer is held back: a comment keeps the client's line alive."""
+        self.began(200, answers.EVENT_STREAM, None)
+        self._reply.write(comment)
 
     def said(self, data: bytes) -> None:
         """A piece of the stream."""
@@ -185,7 +202,8 @@ class Exchange:
             self._core.metrics.error(failure.reason)
         dialect = self.plan.view.dialect
         if self._streams:
-            last = failure.last or dialect.error_event(failure.message, failure.reason, self._courier.sequence)
+            message = failure.message or f"the upstream answered {failure.status}"
+            last = failure.last or dialect.error_event(message, failure.reason, self._courier.sequence)
             answer = failure.answer or self._courier.answer
             self._settle(self._courier.status, answer, failure.kind, lambda: self._reply.end(last))
             return
@@ -257,6 +275,7 @@ class Exchange:
                 fell_open=self._fell_open,
                 fell_back=courier.fell_back,
                 attempts=courier.tries,
+                account=courier.account(answer),
             )
         except Exception as error:  # noqa: BLE001
             self._core.fall_open.count("outcome", error)

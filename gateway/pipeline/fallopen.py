@@ -5,7 +5,9 @@ from typing import Literal, get_args
 
 log = logging.getLogger("evogate.pipeline")
 
-Stage = Literal["assignment", "render", "record", "outcome", "evidence", "mirror", "registry", "signals", "telemetry"]
+Stage = Literal[
+    "assignment", "render", "record", "outcome", "evidence", "mirror", "registry", "signals", "telemetry", "strategy"
+]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 _LOGGED_PER_STAGE = 20

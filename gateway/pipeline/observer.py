@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from gateway.pipeline.courier import Courier
     from gateway.pipeline.exchange import Exchange
+    from gateway.pipeline.receiver import Receiver, Server
     from gateway.pipeline.routes import Route
     from gateway.pipeline.settle import Settled
 
@@ -15,8 +15,8 @@ class Observer(Protocol):
     dropped: int  # requests that it had no room for
     refused: int  # that nobody would take from it
 
-    def block(self, exchange: "Exchange", route: "Route") -> bytes:
+    def block(self, exchange: "Receiver", route: "Route") -> bytes:
         """The header fields to send up, the trace context of this call among them."""
 
-    def ended(self, exchange: "Exchange", courier: "Courier", done: "Settled", now: float) -> None:
+    def ended(self, exchange: "Exchange", courier: "Server", done: "Settled", now: float) -> None:
         """A covered request has settled; `now` in Unix seconds."""

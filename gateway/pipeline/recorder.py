@@ -110,6 +110,7 @@ class Recorder:
             "attempts": settled.attempts,
             "reward": settled.reward,
         }
+            "strategy": settled.strategy,
 
     def signal(self, signal: Signal) -> bytes:
         """A signal frame, its text redacted."""

@@ -5,6 +5,7 @@ from typing import Any, Self
 from gateway.pipeline.epoch import PolicyView, Target
 from policies.fitness import reward_value
 from policies.outcome import Answer, FailureClass, Observed, classify, cost
+from policies.strategy.account import Account
 from policies.validators import wants_structure
 
 # (failure, validators, latency in ms, output tokens, repairs, cost in US dollars)
@@ -17,7 +18,7 @@ class Settled:
 
     __slots__ = (
         "answer", "attempts", "cost_usd", "detail", "essence", "failure", "first_byte_ms", "last_byte_ms", "repairs",
-        "reward", "status", "validators",
+        "reward", "status", "strategy", "validators",
     )  # fmt: skip
 
     def __init__(self, status: int, answer: Answer | None, first_byte_ms: float, last_byte_ms: float) -> None:
@@ -31,6 +32,7 @@ class Settled:
         self.validators = _NO_CHECKS
         self.repairs = 0
         self.attempts = 1
+        self.strategy: dict[str, Any] | None = None  # of an answer that took several calls, see `Account.record`
         self.reward: float | None = None
         self.essence: Essence = (None, (), last_byte_ms, 0, 0, 0.0)
 
@@ -66,8 +68,12 @@ def settle(
     fell_open: bool = False,
     fell_back: bool = False,
     attempts: int = 1,
+    account: Account | None = None,
 ) -> Settled:
-    """Judge one exchange by the rules of its policy. `status` went to the client, `provider_status` came (0: none)."""
+    """Judge one exchange by the rules of its policy. `status` went to the client, `provider_status` came (0: none).
+
+    `account` is that of an answer that took several calls: all of them are charged.
+    """
     done = Settled(status, answer, first_byte_ms, last_byte_ms)
     done.attempts = attempts
     if answer is not None:
@@ -75,6 +81,8 @@ def settle(
         checkable = answer.complete and answer.error is None and not client_gone
         if checkable and (view.always_validates or answer.tool_calls or wants_structure(body)):
             done.validators = view.validators.run(body, answer)
+    if account is not None:
+        done.cost_usd, done.repairs, done.strategy = account.cost_usd, account.repairs, account.record
     observed = Observed(
         status=provider_status,
         transport_error=transport_error,

@@ -12,8 +12,8 @@ from gateway.telemetry.context import HEADER, STATE, Context, child_of
 from gateway.telemetry.ended import PAYLOAD_BYTES, Ended
 
 if TYPE_CHECKING:
-    from gateway.pipeline.courier import Courier
     from gateway.pipeline.exchange import Exchange
+    from gateway.pipeline.receiver import Receiver, Server
     from gateway.pipeline.routes import Route
     from gateway.pipeline.settle import Settled
 
@@ -37,14 +37,14 @@ class Watching:
         self._sample = sample
         self._bits = bits or SystemRandom().getrandbits
 
-    def block(self, exchange: "Exchange", route: "Route") -> bytes:
+    def block(self, exchange: "Receiver", route: "Route") -> bytes:
         """The header fields to send up; all attempts of a request are one call to those who trace it."""
         before: Noted | None = exchange.trace
         context = before[0] if before else child_of(exchange.request.get(HEADER), self._sample, self._bits)
         exchange.trace = (context, route)
         return _fields(exchange.request, route, keep_state=context.parent is not None) + context.line
 
-    def ended(self, exchange: "Exchange", courier: "Courier", done: "Settled", now: float) -> None:
+    def ended(self, exchange: "Exchange", courier: "Server", done: "Settled", now: float) -> None:
         """Leave it for the thread, or drop it where that one does not keep up. What was never sent is no call."""
         noted: Noted | None = exchange.trace
         if noted is None:

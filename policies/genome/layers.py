@@ -10,9 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from policies.strategy.agreement import Mode
+
 LayerName = Literal["prompt", "memory", "strategy"]
 LAYERS: tuple[LayerName, ...] = ("prompt", "memory", "strategy")
 
+ModelKey = Annotated[str, Field(min_length=1, max_length=128)]
 RuleText = Annotated[str, Field(min_length=1, max_length=4_000)]
 
 
@@ -82,7 +85,21 @@ class MemoryLayer(Layer):
 class StrategyLayer(Layer):
     """How the model is called. `None` leaves the client's own value in force."""
 
-    model_key: str | None = Field(default=None, min_length=1, max_length=128)
+    model_key: ModelKey | None = None
     temperature: float | None = Field(default=None, ge=0.0, le=1.0)
     top_p: float | None = Field(default=None, gt=0.0, le=1.0)
     max_tokens: int | None = Field(default=None, ge=256, le=8_192)
+    # An answer that does not fit the schema asked for, or a tool: mended here, or asked for again as well.
+    repairs: Literal["off", "local", "ask"] = "off"
+    # Several answer, and what a quorum of them says goes out; see policies/strategy/consensus.py.
+    use_consensus: bool = False
+    voters: int = Field(default=3, ge=2, le=7)
+    voter_models: tuple[ModelKey, ...] = Field(default=(), max_length=7)  # in turn; none: the request's own model
+    agreement: Mode = "auto"
+    quorum: float = Field(default=0.6, gt=0.0, le=1.0)  # share of all voters
+    consensus_deadline_s: float = Field(default=30.0, ge=0.1, le=300.0)
+    # A cheap model answers first; below the threshold the request escalates; see policies/strategy/cascade.py.
+    cascade_model: ModelKey | None = None
+    cascade_verifier: ModelKey | None = None  # none: the cheap model itself; `agreement`: of further answers of it
+    cascade_threshold: float = Field(default=0.6, ge=0.05, le=1.0)  # of confidence
+    cascade_samples: int = Field(default=3, ge=1, le=5)  # verdicts, or further answers

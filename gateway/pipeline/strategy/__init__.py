@@ -1,0 +1,1 @@
+"""Serving a request by several calls: coordinators, which carry out what `policies.strategy` decides."""

@@ -1,0 +1,1 @@
+"""Strategies: how a request is served by more calls than one, decided without performing any."""

@@ -1,0 +1,80 @@
+"""A gateway with one strategy in front of a provider that answers by rule."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.gateway.pipeline.conftest import JSON, Running, running, settings
+from tests.gateway.pipeline.scripted import DONE, END, STREAM, Visit, chunk, completion, delta, provider, whole
+from tests.gateway.pipeline.strategy.genes import SLOW, Reply
+
+EVERY_S = 0.05
+
+
+class Bench:
+    """A running gateway and what its provider has seen. `hangs`: requests that the gateway gave up."""
+
+    def __init__(self) -> None:
+        self.sent: list[JSON] = []
+        self.hangs = 0
+        self.release = asyncio.Event()  # streams begin
+        self.release.set()
+        self.gateway: Running
+
+    async def script(self, visit: Visit, reply: Reply) -> None:
+        body = orjson.loads(visit.body)
+        self.sent.append(body)
+        text = reply(body, len(self.sent) - 1)
+        if text == SLOW:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await visit.gone()
+                    return
+        if text is None:
+            await visit.gone()
+            self.hangs += 1
+        elif text == "500":
+            await visit.send(whole(b'{"error": {"message": "broken"}}', b"500 Internal Server Error"))
+        elif body.get("stream"):
+            await self.release.wait()
+            await visit.send(STREAM + chunk(delta(text)) + chunk(delta("", "stop") + DONE) + END)
+        else:
+            await visit.send(whole(completion(text, model=body["model"])))
+
+    @property
+    def outcome(self) -> JSON:
+        return self.gateway.frames("outcome")[-1]
+
+    async def ask(self, **extra: Any) -> str:
+        status, _, body = await self.gateway.ask("How much?", **extra)
+        assert status == 200, body
+        return str(body["choices"][0]["message"]["content"])
+
+    @contextlib.asynccontextmanager
+    async def stream(self) -> AsyncIterator[Any]:
+        body = {"model": "sandbox-large", "stream": True, "messages": [{"role": "user", "content": "How much?"}]}
+        async with self.gateway.http.post(f"{self.gateway.url}/v1/chat/completions", json=body) as answer:
+            yield answer
+
+
+@contextlib.asynccontextmanager
+async def bench(home: Path, strategy: JSON, reply: Reply, **policy: Any) -> AsyncIterator[Bench]:
+    """A gateway whose only arm has these strategy genes."""
+    found = Bench()
+    genome = {"strategy": {"model_key": "large", **strategy}}
+    async with provider(lambda visit: found.script(visit, reply)) as url:
+        config = settings(
+            url, {"genome": genome, **policy}, gateway={"port": 0, "admin_port": 0, "comment_every_s": EVERY_S}
+        )
+        async with running(config, home) as found.gateway:
+            yield found
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
