@@ -43,16 +43,6 @@ class Memory:
     top_k: int
 
     def recall(self, query: str) -> list[tuple[Entry, float]]:
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What it takes to serve a request by several calls, or to mend an answer."""
-
-    genes: StrategyLayer
-    ways: Mapping[str, Way]  # by model key: those of calls to other models than the request's own
-    verifying: Mapping[str, Way]  # by model key: for questions about answers, which no genome shapes
-    comment_every_s: float  # to a client that streams, while its answer is held back
-
-
         """Entries and scores, best first."""
         return self.index.top(query, self.top_k, MEMORY_TOKENS)
 
@@ -69,7 +59,16 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-    service: Service | None = None  # None: one call, relayed as it comes
+class Service:
+    """What it takes to serve a request by several calls, or to mend an answer."""
+
+    genes: StrategyLayer
+    ways: Mapping[str, Way]  # by model key: those of calls to other models than the request's own
+    verifying: Mapping[str, Way]  # by model key: for questions about answers, which no genome shapes
+    comment_every_s: float  # to a client that streams, while its answer is held back
+
+
+@dataclass(frozen=True, slots=True)
 class Arm:
     """One genome of a policy, ready to serve."""
 
@@ -85,6 +84,7 @@ class Arm:
     counters: ArmCounters
     hash_bytes: bytes
     version_bytes: bytes
+    service: Service | None = None  # None: one call, relayed as it comes
 
     def way(self, model: str) -> Way:
         """How a request for `model` is rendered."""
