@@ -17,7 +17,7 @@ from policies.evidence.noharm import Wealth
 from policies.evidence.promotion import PromotionTest
 from policies.evidence.provider import ProviderState, ProviderWatch
 from policies.evidence.sample_ratio import SampleRatio
-from policies.evidence.settlement import Settlement
+from policies.evidence.settlement import Roll, Settlement
 from policies.evidence.shadow import PairedTest
 from policies.evidence.view import EXCHANGE_S, Rows, View, fleet
 
@@ -35,6 +35,7 @@ __all__ = [
     "PromotionTest",
     "ProviderState",
     "ProviderWatch",
+    "Roll",
     "Rows",
     "SampleRatio",
     "Settlement",

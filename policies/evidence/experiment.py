@@ -14,7 +14,7 @@ from policies.evidence.breaker import Run, Verdict, judge
 from policies.evidence.channels import ANSWER, BY_CLASS, CHANNELS, FAILED_ANSWER, JUDGED, LANES, LATER, Channel
 from policies.evidence.decision import Decision, Terms, describe
 from policies.evidence.ledger import FOLDED, Ledger
-from policies.evidence.settlement import Settlement, Unit
+from policies.evidence.settlement import Roll, Settlement, Unit
 from policies.evidence.view import EXCHANGE_S, Rows, View, fleet, with_units
 from policies.outcome import UNION, FailureClass
 
@@ -32,7 +32,8 @@ class ExperimentEvidence:
     def __init__(self, experiment_id: str, *, alpha: float, ratio: float, window_s: float, deadline_s: float) -> None:
         self._terms = Terms(experiment_id, alpha, ratio, window_s)
         self._deadline_s = deadline_s
-        self._queues = {c.name: Settlement(deadline_s, expired=c.expired) for c in LANES}
+        self._roll = Roll(deadline_s)
+        self._queues = {c.name: Settlement(self._roll, expired=c.expired) for c in LANES}
         self._ledgers = {c.name: self._ledger() for c in LANES}
         self._entered: tuple[set[str], set[str]] = (set(), set())  # two generations, so that forgetting is cheap
         self._classes: dict[str, list[int]] = {}
@@ -58,8 +59,7 @@ class ExperimentEvidence:
         if len(young) >= _REMEMBERED:
             self._entered = (set(), young)
         self._assigned_at = max(self._assigned_at, at)
-        for queue in self._queues.values():
-            queue.assigned(unit, self._assigned_at, challenger, q)
+        self._roll.assigned(unit, self._assigned_at, challenger, q)
 
     def settled(self, unit: str, failure: str | None, *, now: float) -> None:
         """The outcome of the unit's first answer; classes outside the union of failures count as none."""

@@ -6,7 +6,7 @@ import pytest
 from loadtests.evidence.rates import RATES as WORLDS
 from loadtests.evidence.rates import constant
 from policies.evidence.noharm import Wealth
-from policies.evidence.settlement import Settlement
+from policies.evidence.settlement import Roll, Settlement
 from tests.policies.evidence.worlds import (
     adaptive,
     away_from_failures,
@@ -58,12 +58,13 @@ def test_the_literal_rule_alone_accuses_every_other_time() -> None:
 
 def skewed(rng: np.random.Generator, *, in_order: bool) -> bool:
     """Equal rates, but a failure takes 1 s on the candidate and 60 s on production; True where E >= 100."""
-    wealth, queue = Wealth(), Settlement(120.0, expired="expired")
+    wealth, roll = Wealth(), Roll(120.0)
+    queue = Settlement(roll, expired="expired")
     outcomes = []
     for i in range(1500):
         at, challenger, failed = i * 0.1, bool(rng.random() < 0.2), bool(rng.random() < 0.05)
         delay = (1.0 if challenger else 60.0) if failed else 0.5
-        queue.assigned(str(i), at, challenger, 0.2)
+        roll.assigned(str(i), at, challenger, 0.2)
         outcomes.append((at + delay, str(i), challenger, failed))
     accused = False
     for now, name, challenger, failed in sorted(outcomes):
