@@ -98,14 +98,14 @@ def _print_outcome(outcome: dict[str, Any] | None) -> None:
     )
     tokens = f"{outcome['input_tokens']} in ({outcome['cached_tokens']} cached), {outcome['output_tokens']} out"
     click.echo(f"tokens      {tokens}, ${outcome['cost_usd']:.6f}")
-    checks = ", ".join(f"{name} {score:.2f}" for name, score in outcome["validators"].items()) or "none ran"
-    click.echo(f"reward      {outcome['reward']}  (validators: {checks}; repairs {outcome['repairs']})")
     strategy = outcome.get("strategy")
     if strategy is not None:
         scores = "".join(f", {name} {value:.2f}" for name, value in strategy.items() if name not in {"kind", "calls"})
         click.echo(f"strategy    {strategy['kind']}{scores}")
         for call in strategy["calls"]:
             click.echo(f"            {_call(call)}")
+    checks = ", ".join(f"{name} {score:.2f}" for name, score in outcome["validators"].items()) or "none ran"
+    click.echo(f"reward      {outcome['reward']}  (validators: {checks}; repairs {outcome['repairs']})")
 
 
 def _call(call: dict[str, Any]) -> str:

@@ -109,8 +109,8 @@ class Recorder:
             "repairs": settled.repairs,
             "attempts": settled.attempts,
             "reward": settled.reward,
-        }
             "strategy": settled.strategy,
+        }
 
     def signal(self, signal: Signal) -> bytes:
         """A signal frame, its text redacted."""

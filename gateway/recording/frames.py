@@ -64,9 +64,9 @@ class Outcome:
     repairs: int = 0
     attempts: int = 1
     reward: float | None = None  # None for classes outside the union (hang-ups, 401, 403, 429)
-
     # An answer that took several calls: {"kind", its scores, "calls": [{"role", "model", "cost_usd", "ms", ...}]}
     strategy: dict[str, Any] | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:

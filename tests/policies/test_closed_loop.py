@@ -90,6 +90,9 @@ GENES: dict[tuple[str, str], Row] = {
     ("strategy", "max_tokens"): Row((512,), (sends("max_tokens", 512),)),
 }
 
+# Genes that show not in what one call sends but in how many calls there are, and which answer the client gets.
+SERVED = {("strategy", gene) for gene in STRATEGIES}
+
 
 def send(genome: Genome, request: Sent, dialect: Dialect = CHAT) -> bytes:
     """What a genome makes of a request, with nothing but what the genome says."""
@@ -98,9 +101,6 @@ def send(genome: Genome, request: Sent, dialect: Dialect = CHAT) -> bytes:
     renderer = Renderer(genome, MODELS[key] if key is not None else None, (), dialect.vocabulary)
     return renderer.render(request, [entry for entry, _ in memory])
 
-
-# Genes that show not in what one call sends but in how many calls there are, and which answer the client gets.
-SERVED = {("strategy", gene) for gene in STRATEGIES}
 
 def genome_with(row: Row, layer: str, gene: str, value: Any) -> Genome:
     layers: dict[str, dict[str, Any]] = {name: dict(genes) for name, genes in row.others.items()}
