@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

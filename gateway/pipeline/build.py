@@ -19,7 +19,7 @@ from policies.genome import Genome
 from policies.intents import Classifier
 from policies.matching import Matcher
 from policies.registry.values import Role
-from policies.registry.port import Registry
+from policies.errors import NotFoundError
 from policies.render import ModelTarget, Renderer
 from policies.resilience import BudgetRules, RetryBudget
 from policies.salt import draw_salt

@@ -15,14 +15,9 @@ from tests.gateway.pipeline.strategy.genes import STRATEGIES
 
 Sent = dict[str, Any]
 MODELS = {key: ModelTarget(key=key, upstream="u", model=f"provider-{key}") for key in ("small", "large")}
-NOW = [
-    Entry("refunds", "Refunds take 14 days."),
-    Entry("shipping", "Shipping takes 5 days."),
-    Entry("shot-1", "How many days for repairs?", answer="Seven."),
-    Entry("shot-2", "How many sizes?", answer="Three."),
-]
+NOW = [Entry("refunds", "Refunds take 14 days."), Entry("shipping", "Shipping takes 5 days.")]
 EARLIER = [Entry("old", "Refunds took 30 days.")]
-LIBRARIES: Mapping[str | None, Library] = {None: Library(NOW), snapshot_hash(EARLIER): Library(EARLIER)}
+INDEXES: Mapping[str | None, Index] = {None: Index(NOW), snapshot_hash(EARLIER): Index(EARLIER)}
 
 CLIENT: Sent = {
     "model": "support",
