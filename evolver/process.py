@@ -16,6 +16,7 @@ from config.settings import LOOPBACK, Settings
 from config.watcher import Watcher
 from evolver.api import create_app
 from evolver.daemon import Daemon
+from evolver.services import STAGES
 from policies.errors import OperatorError
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,7 @@ async def serve(config: Path | None, home: Path, *, host: str | None = None, por
         OperatorError: the configuration, the home or the address can't be used.
     """
     settings = with_address(load(config, os.environ), host, port)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _on_signals()
     async with Daemon(settings, home) as daemon, _listener(daemon) as url:
         _say_where(home, url)
         print(f"ready {url}", flush=True)  # noqa: T201 (the one line that a supervisor waits for)
@@ -42,6 +41,33 @@ async def serve(config: Path | None, home: Path, *, host: str | None = None, por
         finally:
             await _cancel(*tasks)
             (home / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+async def serve_stage(
+    stage: str, config: Path | None, home: Path, *, host: str | None = None, port: int | None = None
+) -> None:
+    """One of the services alone, until SIGTERM or SIGINT: it answers, and neither learns nor moves anything by itself.
+
+    Raises:
+        OperatorError: the configuration, the home or the address can't be used.
+    """
+    port = STAGES[stage].port if port is None else port
+    settings = with_address(load(config, os.environ), host, port)
+    stop = _on_signals()
+    async with Daemon(settings, home) as daemon, _listener(daemon, stage) as url:
+        print(f"ready {url}", flush=True)  # noqa: T201 (the one line that a supervisor waits for)
+        tasks = _watchers(config, daemon, host, port)
+        try:
+            await _first(asyncio.create_task(stop.wait()), *tasks)
+        finally:
+            await _cancel(*tasks)
+
+
+def _on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 async def once(config: Path | None, home: Path) -> None:
@@ -71,9 +97,9 @@ def with_address(settings: Settings, host: str | None, port: int | None) -> Sett
 
 
 @asynccontextmanager
-async def _listener(daemon: Daemon) -> AsyncIterator[str]:
+async def _listener(daemon: Daemon, stage: str | None = None) -> AsyncIterator[str]:
     settings = daemon.settings.evolver
-    runner = web.AppRunner(create_app(daemon), access_log=None)
+    runner = web.AppRunner(create_app(daemon, stage), access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)

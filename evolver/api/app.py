@@ -3,15 +3,15 @@
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from evolver.api import improvement, records, services
 from evolver.api.common import DAEMON, envelope, reply
 from evolver.api.idempotency import RUNNING, once
-from evolver.api.openapi import DESCRIPTION
+from evolver.api.openapi import ROUTES, describe
+from evolver.services import STAGES
 from policies.errors import ClientError, ConflictError, EvoGateError, NotFoundError, ProviderError, StaleError
 
 if TYPE_CHECKING:
@@ -32,19 +32,22 @@ STATUSES: tuple[tuple[type[EvoGateError], int], ...] = (
 )
 
 
-def create_app(daemon: "Daemon") -> web.Application:
-    """The API over one daemon."""
+DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document")
+
+
+def create_app(daemon: "Daemon", stage: str | None = None) -> web.Application:
+    """The API over one daemon; with `stage`, that one service alone."""
+    routes = [route for route in ROUTES if stage is None or route.path == STAGES[stage].path]
     app = web.Application(middlewares=[_errors, _guard, once], client_max_size=MAX_BODY)
     app[DAEMON] = daemon
     app[RUNNING] = set()
+    app[DOCUMENT] = describe(routes, f"EvoGate evolver: {stage}" if stage else "EvoGate evolver")
     app.add_routes(
         [
             web.get("/health", _health),
             web.get("/metrics", _metrics),
             web.get("/openapi.json", _openapi),
-            *improvement.ROUTES,
-            *records.ROUTES,
-            *services.ROUTES,
+            *routes,
         ]
     )
     return app
@@ -88,8 +91,8 @@ async def _health(_: web.Request) -> web.Response:
     return reply({"status": "ok"})
 
 
-async def _openapi(_: web.Request) -> web.Response:
-    return reply(DESCRIPTION)
+async def _openapi(request: web.Request) -> web.Response:
+    return reply(request.app[DOCUMENT])
 
 
 async def _metrics(request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from evolver.daemon import Daemon
 
 DAEMON: web.AppKey["Daemon"] = web.AppKey("daemon")
-B = TypeVar("B", bound="Body")
+B = TypeVar("B", bound=BaseModel)
 
 
 class Body(BaseModel):

@@ -3,19 +3,23 @@
 What an operation answers stands in `ANSWERS`; a route without a row there is an error when this is imported.
 """
 
+from collections.abc import Iterable
+
+from aiohttp import web
 from pydantic import BaseModel
 
 from evolver.api import improvement, records, services, train
 from evolver.api.idempotency import HEADER
 from evolver.api.paging import DEFAULT, MOST
 from evolver.api.schemas import ANSWERS, ERROR, STRING, Schema
+from evolver.services import messages
 
 BODIES: dict[str, type[BaseModel]] = {
     "/api/v1/improvement/trigger": improvement.TriggerBody,
     "/api/v1/versions/{version}/restore": records.RestoreBody,
-    "/api/v1/cluster": services.ClusterBody,
-    "/api/v1/generate-patches": services.PatchesBody,
-    "/api/v1/rank": services.RankBody,
+    "/api/v1/cluster": messages.ClusterRequest,
+    "/api/v1/generate-patches": messages.PatchesRequest,
+    "/api/v1/rank": messages.RankRequest,
     "/api/v1/train": train.TrainBody,
 }
 _ERRORS = {
@@ -78,21 +82,23 @@ def _operation(method: str, path: str, summary: str) -> Schema:
     return operation
 
 
-def _paths() -> Schema:
+def describe(routes: Iterable[web.RouteDef], title: str = "EvoGate evolver") -> Schema:
+    """The description of an application that serves these routes."""
     paths: Schema = {}
-    for route in (*improvement.ROUTES, *records.ROUTES, *services.ROUTES):
+    for route in routes:
         summary = (route.handler.__doc__ or "").partition("\n")[0]
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route.method, route.path, summary)
-    return paths
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Error": ERROR},
+        },
+        "security": [{}, {"token": []}],
+        "paths": paths,
+    }
 
 
-DESCRIPTION: Schema = {
-    "openapi": "3.1.0",
-    "info": {"title": "EvoGate evolver", "version": "1"},
-    "components": {
-        "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        "schemas": {"Error": ERROR},
-    },
-    "security": [{}, {"token": []}],
-    "paths": _paths(),
-}
+ROUTES = (*improvement.ROUTES, *records.ROUTES, *services.ROUTES)
+DESCRIPTION = describe(ROUTES)

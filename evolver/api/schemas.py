@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
+from evolver.services.messages import ClusterAnswer, PatchesAnswer, RankAnswer
 from policies.registry.values import Candidate, Finding, Tombstone
 
 Schema = dict[str, Any]
@@ -35,6 +36,24 @@ def _of(kind: type) -> Schema:
         name: OBJECT if name in {"genome", "lineage"} else each for name, each in schema["properties"].items()
     }
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _model(kind: type[BaseModel]) -> Schema:
+    """A model's schema in one piece: what it refers to stands where it is referred to."""
+    whole = kind.model_json_schema(mode="serialization")
+    parts = whole.pop("$defs", {})
+
+    def inlined(value: Any) -> Any:
+        if isinstance(value, list):
+            return [inlined(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            return inlined(parts[value["$ref"].rpartition("/")[2]])
+        return {name: inlined(one) for name, one in value.items()}
+
+    schema: Schema = inlined(whole)
+    return schema
 
 
 _LAYER = _object(hash=STRING, genes=OBJECT)
@@ -143,18 +162,9 @@ ANSWERS: dict[tuple[str, str], tuple[int, Schema]] = {
     ("GET", "/api/v1/incidents"): (200, _page("incidents", _INCIDENT)),
     ("GET", "/api/v1/candidates"): (200, _page("candidates", _of(Candidate))),
     ("GET", "/api/v1/tombstones"): (200, _page("tombstones", _of(Tombstone))),
-    ("POST", "/api/v1/cluster"): (
-        200,
-        _object(clusters=_array(_object(size=_COUNT, terms=_array(STRING), representatives=_array(STRING))), n=_COUNT),
-    ),
-    ("POST", "/api/v1/generate-patches"): (
-        200,
-        _object(base=STRING, findings=_array(OBJECT), patches=_array(OBJECT)),
-    ),
-    ("POST", "/api/v1/rank"): (
-        200,
-        _object(ranked=_array(_object(text=STRING, new=BOOLEAN, clarity=NUMBER, brevity=NUMBER))),
-    ),
+    ("POST", "/api/v1/cluster"): (200, _model(ClusterAnswer)),
+    ("POST", "/api/v1/generate-patches"): (200, _model(PatchesAnswer)),
+    ("POST", "/api/v1/rank"): (200, _model(RankAnswer)),
     ("POST", "/api/v1/train"): (200, _TRAINED),
 }
 ERROR = _object(

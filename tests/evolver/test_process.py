@@ -79,6 +79,18 @@ def test_an_open_listener_needs_a_token(tmp_path: Path) -> None:
     assert "token" in done.stderr
 
 
+def test_an_open_listener_of_one_service_needs_a_token(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(tmp_path, "--stage", "rank", "--host", "0.0.0.0"),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "token" in done.stderr
+
+
 def test_a_missing_configuration_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         command(tmp_path, "--config", str(tmp_path / "none.yaml")),
