@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evolver.analysis import analyze
+from evolver.analysis.summary import STATE as ANALYSIS
+from evolver.analysis.summary import summary
 from evolver.context import Context
 from evolver.examples import Example
 from evolver.intents import learn
@@ -58,9 +60,12 @@ async def analyse(policy: str, context: Context) -> tuple[list[Example], list[Fi
     log.info("policy %s: %s", policy, learnt)
     base, _ = await production_of(context.registry, policy)
     examples = await context.store.examples(policy, arm=base.genome.content_hash, limit=EXAMPLES)
-    rng = np.random.default_rng(context.rng.getrandbits(64))
-    findings = await asyncio.to_thread(analyze, examples, policy=policy, now=context.now, rng=rng)
+    models = [one.id for one in await context.registry.candidates(policy) if one.layer == "strategy"]
+    shadows = await context.store.shadowed(policy, base.genome.content_hash, models)
+    findings = await asyncio.to_thread(analyze, examples, policy=policy, now=context.now, shadows=shadows)
     await context.registry.add_findings(findings)
+    said = summary(examples, len(findings), policy=policy, now=context.now)
+    await context.registry.set_state(ANALYSIS.format(policy), said)
     return examples, findings
 
 

@@ -2,6 +2,7 @@
 
 from evolver.analysis.analyze import analyze
 from evolver.analysis.clusters import Group, cluster
+from evolver.analysis.shadowed import Shadowed
 from evolver.analysis.values import KINDS, Thresholds
 
-__all__ = ["KINDS", "Group", "Thresholds", "analyze", "cluster"]
+__all__ = ["KINDS", "Group", "Shadowed", "Thresholds", "analyze", "cluster"]

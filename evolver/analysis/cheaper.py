@@ -7,12 +7,14 @@ to the dearer model's traffic), nothing is said without overlap, and the finding
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
 
 from evolver.analysis.complaints import RECORDS
+from evolver.analysis.shadowed import Subject
 from evolver.analysis.statistics import Z95
 from evolver.analysis.topics import Topic, one_per_unit
 from evolver.analysis.values import Suspicion, Thresholds
@@ -27,8 +29,13 @@ class _Pair:
     cheap: list[Example]
 
 
-def cheaper_models(topics: Sequence[Topic], limits: Thresholds, rng: np.random.Generator) -> list[Suspicion]:
-    """Suspicions that one model may take another's place, per intent; `topics` mix the models."""
+def cheaper_models(
+    topics: Sequence[Topic], limits: Thresholds, rng: np.random.Generator, settled: AbstractSet[Subject] = frozenset()
+) -> list[Suspicion]:
+    """Suspicions that one model may take another's place, per intent; `topics` mix the models.
+
+    Comparisons that pairs from the shadow have `settled` are left out: theirs is the better evidence.
+    """
     shared: dict[tuple[str, str, str], list[_Pair]] = defaultdict(list)
     for topic in topics:
         by_model: dict[str, list[Example]] = defaultdict(list)
@@ -37,7 +44,8 @@ def cheaper_models(topics: Sequence[Topic], limits: Thresholds, rng: np.random.G
         enough = sorted(model for model, units in by_model.items() if len(units) >= limits.min_units)
         for dear, cheap in permutations(enough, 2):
             shared[topic.intent, dear, cheap].append(_Pair(by_model[dear], by_model[cheap]))
-    found = (_compare(intent, dear, cheap, pairs, limits) for (intent, dear, cheap), pairs in sorted(shared.items()))
+    left = {subject: pairs for subject, pairs in sorted(shared.items()) if subject not in settled}
+    found = (_compare(intent, dear, cheap, pairs, limits) for (intent, dear, cheap), pairs in left.items())
     return [suspicion for suspicion in found if suspicion is not None]
 
 
@@ -62,6 +70,7 @@ def _compare(intent: str, dear: str, cheap: str, pairs: list[_Pair], limits: Thr
         summary=f"{cheap} may suffice where {dear} serves {intent or 'these requests'}: {saving:.0%} cheaper",
         recommendation=f"Try {cheap} in place of {dear} in the shadow; recordings alone can't settle it.",
         evidence={
+            "method": "observational",
             "n": len(units),
             "rate": difference,
             "interval": list(interval),

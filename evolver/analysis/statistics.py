@@ -5,8 +5,8 @@ they survive Benjamini-Hochberg over everything that was tested in the same anal
 """
 
 import math
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,40 @@ def newcombe(hits: tuple[int, int], sizes: tuple[int, int], z: float = Z95) -> t
     below = math.hypot(first - low1, high2 - second)
     above = math.hypot(high1 - first, second - low2)
     return difference - below, difference + above
+
+
+def tango(worse: int, better: int, n: int, z: float = Z95) -> tuple[float, float]:
+    """Score interval of a difference of paired rates, (worse - better) / n (T. Tango, 1998); (-1, 1) where n is 0."""
+    if n == 0:
+        return -1.0, 1.0
+    rate = (worse - better) / n
+    score = partial(_tango_score, worse, better, n)
+    return _crossing(score, -1.0, rate, z), _crossing(score, rate, 1.0, -z)
+
+
+def tango_tail(worse: int, better: int, n: int, margin: float) -> float:
+    """P-value against "worse by `margin` (0..1) or more", of `n` pairs."""
+    return 0.5 * math.erfc(-_tango_score(worse, better, n, margin) / math.sqrt(2))
+
+
+def _tango_score(b: int, c: int, n: int, difference: float) -> float:
+    """Standard normal where that is the true difference; the nuisance parameter is at its constrained maximum."""
+    spread = difference * (1 - difference)
+    first, second = 2 * n, -b - c + (2 * n - b + c) * difference
+    rate = (math.sqrt(max(0.0, second * second + 4 * first * c * spread)) - second) / (2 * first)
+    variance = n * (2 * rate + spread)
+    distance = b - c - n * difference
+    return (
+        distance / math.sqrt(variance) if variance > 1e-12 else math.copysign(math.inf, distance) if distance else 0.0
+    )
+
+
+def _crossing(score: Callable[[float], float], low: float, high: float, z: float) -> float:
+    """Where a falling score has the value z."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if score(middle) > z else (low, middle)
+    return (low + high) / 2
 
 
 def binomial_tail(hits: int, n: int, rate: float) -> float:

@@ -11,6 +11,14 @@ KINDS = {
     "degrading_tool": "calls of a tool fail more, or take longer, than they used to",
     "cheaper_model": "a cheaper model served the same topics about as well",
 }
+NOT_CHECKED = {
+    "repeated_failures": "Whether the model, the provider or the requests are to blame; only that this topic fails.",
+    "prompt_weakness": "Which rule of the prompt is wrong or wanting, and whether a change mends it.",
+    "latency_outliers": "Whether the answers are longer, the provider slower or the network worse.",
+    "degrading_model": "Whether the requests have changed rather than the model: time is all that was compared.",
+    "degrading_tool": "Whether the tool has changed, or what it is asked.",
+    "cheaper_model": "How well the answers are worded: failures and users' rejections were compared.",
+}
 
 
 @dataclass(frozen=True, slots=True)

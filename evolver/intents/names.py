@@ -43,7 +43,8 @@ def _matched(groups: Sequence[Group], texts: Sequence[str], old: Classifier) -> 
 
 def _similarity(group: Group, texts: Sequence[str], old: Classifier) -> NDArray[np.float32]:
     """One mean score an old name."""
-    return np.stack([old.scores(texts[i]) for i in group.members[:LOOKED_AT]]).mean(axis=0)
+    similar: NDArray[np.float32] = np.stack([old.scores(texts[i]) for i in group.members[:LOOKED_AT]]).mean(axis=0)
+    return similar
 
 
 def _fresh(terms: Sequence[str], taken: set[str]) -> str:

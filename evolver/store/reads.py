@@ -1,12 +1,14 @@
 """The questions asked of the database, each bounded by a limit. Bodies come from the spool, by reference."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from evolver.analysis.shadowed import Shadowed
 from evolver.examples import Example
 from evolver.store.queries import queries
 from gateway.recording import Position, frame_at
@@ -151,6 +153,23 @@ def pairs(db: sqlite3.Connection, *, candidate: str, after: int, limit: int) -> 
             costs_usd=(row["cost_usd"] or 0.0, row["s_usd"]),
         )
         for row in db.execute(queries("reads")["pairs"], parameters)
+    ]
+
+
+def shadowed(db: sqlite3.Connection, *, policy: str, arm: str, candidates: Sequence[str], limit: int) -> list[Shadowed]:
+    """The newest pairs of those candidates with answers of that arm."""
+    parameters = {"policy": policy, "arm": arm, "candidates": orjson.dumps(list(candidates)).decode(), "limit": limit}
+    return [
+        Shadowed(
+            id=row["id"],
+            unit=row["unit"],
+            intent=row["intent"],
+            candidate=row["candidate"],
+            models=(row["model"], row["s_model"]),
+            failures=(row["failure"], row["s_failure"]),
+            costs_usd=(row["cost_usd"], row["s_usd"]),
+        )
+        for row in db.execute(queries("reads")["shadowed"], parameters)
     ]
 
 

@@ -69,7 +69,8 @@ def _signal(p: Payload, place: Place) -> Rows:
 
 def _shadow(p: Payload, data: Payload, place: Place) -> tuple[Any, ...]:
     outcome = (data.get("failure"), data.get("reward"), data.get("last_byte_ms", 0.0), data.get("cost_usd", 0.0))
-    return (data["candidate"], p["id"], p["at"], *place, *outcome)
+    model = data.get("model") or ""
+    return (data["candidate"], p["id"], p["at"], *place, *outcome, model)
 
 
 def _digest(value: Any) -> str:

@@ -2,12 +2,13 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from evolver.analysis.shadowed import Shadowed
 from evolver.examples import Example
 from evolver.store import arrivals, reads
 from evolver.store.ingest import ingest
@@ -85,6 +86,10 @@ class Store:
         """A candidate's shadow answers in the order of arrival."""
         return await self._ask(reads.pairs, candidate=candidate, after=after, limit=limit)
 
+    async def shadowed(self, policy: str, arm: str, candidates: Sequence[str], *, limit: int = 4_000) -> list[Shadowed]:
+        """The newest pairs of those candidates with answers of that arm."""
+        return await self._ask(reads.shadowed, policy=policy, arm=arm, candidates=candidates, limit=limit)
+
     async def texts(self, candidate: str, *, after: int, limit: int) -> list[reads.Texts]:
         """The same as words."""
         return await self._ask(reads.texts, self._spool, candidate=candidate, after=after, limit=limit)
@@ -141,10 +146,13 @@ class Store:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """A database from before the column `why`: whatever entered an experiment had been drawn, the rest stays open."""
+    """Columns that came later. Without `why`: whatever entered an experiment had been drawn, the rest stays open."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         columns = {row["name"] for row in connection.execute("PRAGMA table_info(assignments)")}
         if columns and "why" not in columns:
             connection.execute("ALTER TABLE assignments ADD COLUMN why TEXT NOT NULL DEFAULT ''")
             connection.execute("UPDATE assignments SET why = 'draw' WHERE first AND arms IS NOT NULL")
+        shadows = {row["name"] for row in connection.execute("PRAGMA table_info(shadows)")}
+        if shadows and "model" not in shadows:
+            connection.execute("ALTER TABLE shadows ADD COLUMN model TEXT NOT NULL DEFAULT ''")

@@ -18,6 +18,7 @@ from gateway.cli.common import (
     the_policy,
     with_registry,
 )
+from gateway.cli.findings import report
 from gateway.cli.status import status
 from policies.genome import Genome
 from policies.registry.manifest import manifest
@@ -146,14 +147,25 @@ def _listed(home: Path, policy: str | None, read: Callable[[Registry, str | None
 @home_option
 @json_option
 def findings(policy: str | None, home: Path, as_json: bool) -> None:
-    """What analysis found in the recordings, with numbers and what to do about it."""
-    found: list[Finding] = _listed(home, policy, lambda registry, name: registry.findings(name))
+    """What analysis found in the recordings, the latest and most severe first, each as a report."""
+
+    async def work(registry: Registry) -> tuple[list[Finding], dict[str, dict[str, Any]]]:
+        known = (await registry.state("policies")).get("names", [])
+        names = [name for name in known if policy in {None, name}]
+        return await registry.findings(policy), {name: await registry.state(f"analysis:{name}") for name in names}
+
+    found, analyses = with_registry(home, work)
     if as_json:
         print_json(found)
         return
-    rows = [(f.id[:8], f.policy, f.kind, f"{f.severity:.2f}", f.summary, f.recommendation, ago(f.at)) for f in found]
-    columns = ("id", "policy", "kind", "severity", "what", "recommendation", "when")
-    print_table("findings", columns, rows, empty="none yet: analysis needs recordings (`evogate trigger` starts one)")
+    now = time.time()
+    for finding in sorted(found, key=lambda one: (-one.at, -one.severity)):
+        click.echo(report(finding, latest=analyses.get(finding.policy, {}).get("at", 0.0), now=now) + "\n")
+    for name, analysis in analyses.items():
+        if analysis:
+            click.echo(f"policy {name}, analysed {ago(analysis['at'], now)}: {analysis['said']}")
+    if not found and not any(analyses.values()):
+        click.echo("none yet: analysis needs recordings (`evogate trigger` starts one)")
 
 
 @click.command()

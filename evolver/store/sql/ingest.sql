@@ -25,8 +25,8 @@ INSERT OR IGNORE INTO feedback (id, key, at, score, correction) VALUES (?, ?, ?,
 INSERT OR IGNORE INTO marks (id, kind, at) VALUES (?, ?, ?);
 
 -- name: shadow
-INSERT OR IGNORE INTO shadows (candidate, id, at, writer, segment, offset, failure, reward, last_byte_ms, cost_usd)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT OR IGNORE INTO shadows (candidate, id, at, writer, segment, offset, failure, reward, last_byte_ms, cost_usd, model)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: learning_of_signal
 INSERT INTO learnings (policy, unit, at) VALUES (?, ?, ?)

@@ -30,6 +30,13 @@ SELECT s.number, s.id, s.at, s.failure AS s_failure, s.reward AS s_reward, s.las
 FROM shadows s LEFT JOIN outcomes o ON o.id = s.id
 WHERE s.candidate = :candidate AND s.number > :after ORDER BY s.number LIMIT :limit;
 
+-- name: shadowed
+SELECT s.id, a.unit, a.intent, s.candidate, o.model, s.model AS s_model, o.failure, s.failure AS s_failure, o.cost_usd,
+    s.cost_usd AS s_usd
+FROM shadows s JOIN assignments a ON a.id = s.id JOIN outcomes o ON o.id = s.id
+WHERE s.candidate IN (SELECT value FROM json_each(:candidates)) AND a.policy = :policy AND a.arm = :arm
+ORDER BY s.number DESC LIMIT :limit;
+
 -- name: texts
 SELECT s.number, s.id, s.writer AS s_writer, s.segment AS s_segment, s.offset AS s_offset,
     a.writer, a.segment, a.offset, o.writer AS o_writer, o.segment AS o_segment, o.offset AS o_offset

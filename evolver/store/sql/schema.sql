@@ -87,6 +87,7 @@ CREATE TABLE IF NOT EXISTS shadows (
     reward REAL,
     last_byte_ms REAL NOT NULL,
     cost_usd REAL NOT NULL,
+    model TEXT NOT NULL DEFAULT '', -- as the provider named it
     UNIQUE (candidate, id)
 );
 

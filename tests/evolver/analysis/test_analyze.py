@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evolver.analysis import KINDS, Thresholds, analyze
+from evolver.analysis import KINDS, Shadowed, Thresholds, analyze
+from evolver.analysis.shadowed import sufficing
+from evolver.analysis.summary import summary
 from evolver.examples import Example
 from policies.registry.values import Finding
 from tests.evolver.analysis.worlds import TOPICS, example, failing, fails, recordings
@@ -167,3 +169,90 @@ def test_ids_come_from_content_and_not_from_time() -> None:
     elsewhere = [dataclasses.replace(one, policy="q") for one in examples]
     (other,) = analyze(elsewhere, policy="q", now=1e9, rng=np.random.default_rng(0))
     assert other.id != first[0].id
+
+
+def shadowed(rng: np.random.Generator, n: int, *, worse: float, better: float, usd: float = 0.0002) -> list[Shadowed]:
+    """Pairs of a candidate on the small model, which fails where the large one does not, and the other way round."""
+    pairs = []
+    for number in range(n):
+        draw = rng.random()
+        failures = (None, "refusal") if draw < worse else ("refusal", None) if draw < worse + better else (None, None)
+        names = ("large", "" if failures[1] else "small")
+        pairs.append(Shadowed(f"e{number}", f"u{number}", "", "c1", names, failures, (0.002, usd)))
+    return pairs
+
+
+def test_a_cheaper_model_is_found_by_pairs_and_then_not_by_recordings() -> None:
+    def plant(number: int, topic: str, rng: np.random.Generator) -> dict[str, Any]:
+        small = rng.random() < 0.5
+        return {"model": "small" if small else "large", "cost_usd": 0.0002 if small else 0.002}
+
+    examples = recordings(np.random.default_rng(7), 800, plant)
+    pairs = shadowed(np.random.default_rng(1), 400, worse=0.02, better=0.02)
+    (finding,) = analyze(examples, policy="p", now=1e9, shadows=pairs)
+    evidence = finding.evidence
+    assert (finding.kind, evidence["method"], evidence["candidate"]) == ("cheaper_model", "paired_shadow", "c1")
+    assert evidence["interval"][0] < evidence["rate"] < evidence["interval"][1] < Thresholds().margin
+    assert (evidence["n"], evidence["saving"]) == (400, pytest.approx(0.9))
+    (observed,) = analyze(examples, policy="p", now=1e9)
+    assert observed.evidence["method"] == "observational"
+    assert "Why one model was chosen" in observed.evidence["not_checked"]
+    harmful = shadowed(np.random.default_rng(1), 200, worse=0.2, better=0.0)
+    assert analyze(examples, policy="p", now=1e9, shadows=harmful) == [], "pairs are believed, not recordings"
+
+
+def test_pairs_that_say_little_give_nothing() -> None:
+    rng = np.random.default_rng(2)
+    examples = recordings(rng, 200, lambda *_: {})
+    few, dear = shadowed(rng, 19, worse=0, better=0), shadowed(rng, 200, worse=0, better=0, usd=0.0019)
+    outside = [
+        dataclasses.replace(one, failures=("rate_limited", None)) for one in shadowed(rng, 200, worse=0, better=0)
+    ]
+    turns = [dataclasses.replace(one, unit="u") for one in shadowed(rng, 200, worse=0, better=0)]
+    for pairs in (few, dear, outside, turns):
+        assert analyze(examples, policy="p", now=1e9, shadows=pairs) == []
+
+
+def test_pairs_at_the_margin_are_taken_for_better_no_more_often_than_agreed() -> None:
+    taken, runs = 0, 400
+    for seed in range(runs):
+        rng = np.random.default_rng(seed)
+        pairs = shadowed(rng, 150, worse=0.08, better=0.03)  # worse by the whole margin
+        ((suspicion,), _) = sufficing(pairs, Thresholds(), rng)
+        taken += suspicion.p_value <= 0.05
+    assert taken <= stats.binom.ppf(0.999, runs, 0.05)
+
+
+def test_the_same_records_give_the_same_findings_in_any_order() -> None:
+    examples = recordings(np.random.default_rng(9), 400, fails(failing(0.05) | {"mood": 0.4}))
+    examples += [example(9_000 + i, "again", unit=f"u{i}", turn=2, failure="refusal") for i in range(50)]
+    first = analyze(examples, policy="p", now=1e9)
+    assert first
+    assert analyze(examples[::-1], policy="p", now=1e9) == first
+
+
+def nonsense(number: int) -> Example:
+    text = ["", "\x00\x01", "\ud83d", "日本語", "%s %d {}", "a" * 100_000][number % 6]
+    answer: Any = [None, {}, {"text": 3, "tool_calls": "x"}, {"tool_calls": [None, {"name": 1}]}][number % 4]
+    changes = {"latency_ms": float(number % 3 - 1), "cost_usd": 0.0, "model": "", "detail": text}
+    return example(number, text, answer=answer, **changes)
+
+
+@pytest.mark.parametrize(
+    ("examples", "kinds", "said"),
+    [
+        ([], set(), "nothing to look at"),
+        ([example(i, failure="client_gone") for i in range(50)], set(), "say nothing about the genome"),
+        ([example(i, failure="refusal") for i in range(5)], set(), "too few"),
+        ([example(i) for i in range(60)], set(), "no user said a word"),
+        ([example(i, failure="refusal") for i in range(60)], {"prompt_weakness"}, "nothing good to compare with"),
+        ([example(i, failure="server_error") for i in range(60)], {"repeated_failures"}, "server_error: 60"),
+        ([example(i, "", score=1.0) for i in range(60)], set(), "without any text"),
+        ([nonsense(i) for i in range(120)], set(), "120 conversations"),
+        ([example(i, body={"messages": 3}, score=0.0) for i in range(60)], {"prompt_weakness"}, "rejected: 60"),
+    ],
+)
+def test_bad_recordings_end_in_a_clear_finding_or_none(examples: list[Example], kinds: set[str], said: str) -> None:
+    findings = analyze(examples, policy="p", now=1e9)
+    assert {finding.kind for finding in findings} == kinds
+    assert said in summary(examples, len(findings), policy="p", now=1e9)["said"]

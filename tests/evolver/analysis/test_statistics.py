@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evolver.analysis.statistics import benjamini_hochberg, binomial_tail, hypergeometric_tail, newcombe, wilson
+from evolver.analysis.statistics import (
+    benjamini_hochberg,
+    binomial_tail,
+    hypergeometric_tail,
+    newcombe,
+    tango,
+    tango_tail,
+    wilson,
+)
 
 
 @given(st.integers(1, 300), st.data(), st.floats(0.001, 0.999))
@@ -51,3 +59,37 @@ def test_tails_hold_their_level() -> None:
     rng = np.random.default_rng(5)
     rejected = sum(binomial_tail(int(rng.binomial(200, 0.05)), 200, 0.05) <= 0.05 for _ in range(2000))
     assert rejected <= stats.binom.ppf(0.999, 2000, 0.05)
+
+
+@given(st.integers(1, 200), st.data(), st.floats(-0.3, 0.3))
+def test_tango_takes_the_nuisance_parameter_at_its_constrained_maximum(
+    n: int, data: st.DataObject, difference: float
+) -> None:
+    worse = data.draw(st.integers(0, n))
+    better = data.draw(st.integers(0, n - worse))
+    same = n - worse - better
+    grid = np.linspace(max(0.0, -difference), (1 - difference) / 2, 20_001)[1:-1]
+    with np.errstate(divide="ignore"):
+        likelihood = (
+            worse * np.log(grid + difference) + better * np.log(grid) + same * np.log(1 - 2 * grid - difference)
+        )
+    rate = grid[np.argmax(likelihood)]
+    variance = n * (2 * rate + difference * (1 - difference))
+    if variance < 0.1:
+        return
+    expected = stats.norm.cdf((worse - better - n * difference) / np.sqrt(variance))
+    assert tango_tail(worse, better, n, difference) == pytest.approx(expected, abs=5e-3)
+
+
+@given(st.integers(1, 400), st.data())
+def test_tango_holds_what_its_test_does_not_reject(n: int, data: st.DataObject) -> None:
+    worse = data.draw(st.integers(0, n))
+    better = data.draw(st.integers(0, n - worse))
+    low, high = tango(worse, better, n)
+    assert -1 <= low <= (worse - better) / n <= high <= 1
+    if high < 0.99:
+        assert tango_tail(worse, better, n, high) == pytest.approx(0.025, abs=1e-3)
+
+
+def test_tango_of_nothing_says_nothing() -> None:
+    assert tango(0, 0, 0) == (-1.0, 1.0)

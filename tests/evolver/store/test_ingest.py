@@ -54,6 +54,15 @@ async def test_a_tool_error_is_known_and_makes_no_learning(world: World) -> None
     assert await world.store.learnings(POLICY, since=0.0) == 0
 
 
+async def test_pairs_of_the_shadow_know_both_models(world: World) -> None:
+    frames = [*exchange(1), *exchange(2), *exchange(3, arm="b")]
+    await world.record([*frames, shadow(1, "c", model="small"), shadow(2, "d"), shadow(3, "c", model="small")])
+    (pair,) = await world.store.shadowed(POLICY, "a", ["c"])
+    assert (pair.id, pair.candidate, pair.models) == ("r000001", "c", ("sandbox-medium", "small"))
+    assert len(await world.store.shadowed(POLICY, "a", ["c", "d"])) == 2
+    assert await world.store.shadowed(POLICY, "a", []) == []
+
+
 async def test_the_latest_feedback_counts_and_the_same_one_only_once(world: World) -> None:
     first = signal(1, "feedback", {"score": 0.0, "key": "a"}, at=START + 1)
     second = signal(1, "feedback", {"score": 1.0, "key": "b"}, at=START + 2)
