@@ -12,7 +12,7 @@ from rich.table import Table
 
 from config.loader import load
 from loadtests.month.oracle import Oracle, Truth
-from loadtests.month.plan import CALENDAR, CAMPAIGN, MARK, Event
+from loadtests.month.plan import CALENDAR, EVOLVER_DIES, GATEWAY_DIES, MARK, OUTAGE, Event
 from loadtests.month.play import Played
 from policies.genome import Genome
 from policies.registry import open_registry
@@ -79,13 +79,14 @@ async def report(played: Played, config: Path, *, seed: int, wanted: int = ENOUG
     events = [Event(played.day(n.at), n.action) for n in notes if n.action in told]
     events += [Event(played.day(i.at), f"incident {i.kind}: {i.summary}") for i in incidents]
     events += [Event(p.day, f"{p.version} is promoted: {p.why}") for p in promotions]
-    campaign = [event for event in CALENDAR if event.day in CAMPAIGN]
+    told_elsewhere = {EVOLVER_DIES, GATEWAY_DIES, *OUTAGE}  # with the time at which they came about
+    planned = [event for event in CALENDAR if event.day not in told_elsewhere]
     return Report(
         promotions=promotions,
         whole=whole,
         injected=sum(MARK in text.lower() for one in candidates for text in _texts(one.genome)),
         cycles=dict(Counter(n.action.removeprefix("cycle ") for n in notes if n.action.startswith("cycle "))),
-        events=sorted([*events, *played.events, *campaign], key=lambda event: event.day),
+        events=sorted([*events, *played.events, *planned], key=lambda event: event.day),
         traffic=played.traffic,
         wanted=wanted,
     )

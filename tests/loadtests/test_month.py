@@ -13,7 +13,7 @@ from gateway.sandbox.tasks import MIX
 from loadtests.month.__main__ import play
 from loadtests.month.configuration import configuration
 from loadtests.month.oracle import MOST, Oracle, Truth
-from loadtests.month.plan import CAMPAIGN, DAYS, MARK, injecting, injection, mix
+from loadtests.month.plan import CAMPAIGN, DAYS, LAUNCHES, MARK, injecting, injection, mix
 from policies.genome import PromptLayer
 from policies.lint import lint_text
 
@@ -22,10 +22,11 @@ def test_what_is_asked_drifts_and_stays_a_distribution() -> None:
     days = [mix(day / 2) for day in range(int(2 * DAYS))]
     for weights in days:
         assert sum(weights.values()) == pytest.approx(1.0)
-        assert min(weights.values()) > 0.0
+        assert min(weights.values()) >= 0.0
     for family in MIX:
         shares = [weights[family] for weights in days]
         assert max(shares) > 1.5 * min(shares)
+        assert all(weights[family] > 0.0 for weights in days[int(2 * LAUNCHES.get(family, 0.0)) + 1 :])
 
 
 def test_injections_come_in_the_campaign_only() -> None:
@@ -85,5 +86,4 @@ async def test_a_short_month_ends_without_a_false_promotion(tmp_path: Path) -> N
     assert found.traffic["injections"] > 20
     assert found.cycles["resumed"] >= 1
     assert found.cycles["ended"] >= 5
-    assert any("PROVIDER" in event.what for event in found.events)
     assert found.passed
