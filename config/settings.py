@@ -57,7 +57,7 @@ class Upstream(Section):
     first_byte_timeout_s: Seconds = 60.0
     idle_timeout_s: Seconds = 60.0
     total_timeout_s: Seconds = 600.0
-    max_connections: int = Field(default=512, ge=1)
+    max_connections: int = Field(default=10_000, ge=1)  # a stream holds one: as many as clients, `limits.connections`
     max_connection_age_s: Seconds = 300.0  # then the name is resolved anew
     proxy: SecretStr | None = None  # where it is not mentioned: what HTTPS_PROXY and its kin say
     verify_tls: bool = True
@@ -334,6 +334,7 @@ class Evolver(Section):
     judge: Judge = Judge()
     reflection: Reflection = Reflection()
     regression_sample: int = Field(default=20, ge=1)
+    anchors: int = Field(default=20, ge=0)  # newest answers that users called right and that must stay right; 0: none
     budget: DayBudget = DayBudget()
     quiet: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
     lease_s: Seconds = 15.0

@@ -3,8 +3,8 @@
 Where production still gets an anchor right today and the candidate does not, both are asked again: what the candidate
 gets wrong TRIES times and production right as often is a regression, and one is enough to fail. Where both get one
 right with the same chance p, that happens with (p (1 - p)) ** TRIES, at most 0.4 %; with fewer tries many a candidate
-that is no worse would fail, since a model's answers vary. Anchors whose answers can't be compared without a model (prose)
-are none; without any there is no such gate.
+that is no worse would fail, since a model's answers vary. Anchors whose answers can't be compared without a model are
+none; without any there is no such gate.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,18 @@ from evolver.examples import Example
 from evolver.replay import Replay
 from policies.genome import Genome
 
-ANCHORS = 20  # newest ones
 RIGHT = 0.99  # agreement from which an answer is right
 TRIES = 4
 
 
 async def regressed(
-    base: Genome, candidate: Genome, examples: Sequence[Example], replay: Replay
+    base: Genome, candidate: Genome, examples: Sequence[Example], replay: Replay, most: int
 ) -> tuple[list[str], list[str]] | None:
-    """(ids of the anchors that production gets right, of those that the candidate gets wrong); None without anchors."""
-    known = [example for example in examples if example.correction or example.good][:ANCHORS]
+    """(ids of the anchors that production gets right, of those that the candidate gets wrong); None without anchors.
+
+    The `most` newest ones count; `examples` are newest first.
+    """
+    known = [example for example in examples if example.correction or example.good][:most]
     ours = [example for example, right in zip(known, await _right(base, known, replay), strict=True) if right]
     if not ours:
         return None

@@ -134,7 +134,7 @@ async def replayed(candidate: Candidate, examples: list[Example], context: Conte
     assert policy is not None
     base = (await find_version(context.registry, candidate.policy, candidate.base)).genome
     replay = Replay(context.settings, policy, context.provider)
-    anchors = await regressed(base, candidate.genome, examples, replay)
+    anchors = await regressed(base, candidate.genome, examples, replay, context.settings.evolver.anchors)
     if anchors is not None:
         held, lost = anchors
         gates["anchors"] = Gate(float(len(lost)), not lost, held, {"problems": lost} if lost else {})

@@ -43,7 +43,7 @@ class Script(Replay):
 
 
 async def lost(examples: list[Example], ours: dict[str, list[str]], theirs: dict[str, list[str]]) -> object:
-    return await regressed(BASE, CANDIDATE, examples, Script(ours, theirs))
+    return await regressed(BASE, CANDIDATE, examples, Script(ours, theirs), 20)
 
 
 async def test_always_wrong_is_lost_and_once_is_a_slip() -> None:
@@ -80,7 +80,7 @@ async def test_a_candidate_that_is_no_worse_passes(right: float) -> None:
     examples = [example(f"a{n}") for n in range(20)]
     failed = 0
     for _ in range(200):
-        found = await regressed(BASE, CANDIDATE, examples, replay)
+        found = await regressed(BASE, CANDIDATE, examples, replay, 20)
         failed += found is not None and bool(found[1])
     assert failed <= binom.ppf(0.999, 200, 20 * 0.25**4)
 
