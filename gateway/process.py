@@ -22,7 +22,7 @@ from gateway.admin.status import arms, status
 from gateway.http.server import Server
 from gateway.pipeline.worker import Worker
 from gateway.workers.parent import Parent
-from gateway.workers.runtime import quieten_collector, set_up_log
+from gateway.workers.runtime import allow_many_files, quieten_collector, set_up_log
 from gateway.workers.serving import Place, serving
 from policies.errors import OperatorError
 
@@ -43,6 +43,7 @@ def run(
         OperatorError: it can't start, in one line that says what to do.
     """
     set_up_log()
+    allow_many_files()
     text = read_text(config_path) if config_path is not None else ""
     settings = loads(text, os.environ, str(config_path or "settings"))
     set_up_log(settings.logging)

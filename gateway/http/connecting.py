@@ -48,6 +48,7 @@ class Connector:
         self.address = address_of(settings.base_url)
         self._loop = loop
         self._timeout_s = settings.connect_timeout_s
+        self._asked: dict[tuple[str, int], asyncio.Task[list[str]]] = {}  # names that are being looked up
         self._tls = _tls(settings) if self.address.secure else None
         self.proxy = Proxy.of(settings.proxy.get_secret_value()) if settings.proxy is not None else None
 
@@ -95,8 +96,22 @@ class Connector:
         raise refusal
 
     async def _resolve(self, host: str, port: int) -> list[str]:
+        """The name's addresses. Connections that are opened at the same time share one question to the resolver."""
         if is_literal(host):
             return [host]
+        where = (host, port)
+        asked = self._asked.get(where)
+        if asked is None:
+            asked = self._asked[where] = self._loop.create_task(self._look_up(host, port))
+            asked.add_done_callback(lambda done: self._answered(where, done))
+        return await asyncio.shield(asked)
+
+    def _answered(self, where: tuple[str, int], asked: asyncio.Task[list[str]]) -> None:
+        del self._asked[where]
+        if not asked.cancelled():
+            asked.exception()  # those who waited for it may all have gone
+
+    async def _look_up(self, host: str, port: int) -> list[str]:
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 

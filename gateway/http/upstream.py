@@ -53,7 +53,7 @@ class Pool:
         self.deadlines = deadlines_of(loop)
         self._loop = loop
         self._connections: set[UpstreamConnection] = set()
-        self._idle: list[UpstreamConnection] = []
+        self._idle: dict[UpstreamConnection, None] = {}  # a stack from which one may be taken out anywhere
         self._connecting: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -114,7 +114,7 @@ class Pool:
 
     def _dispatch(self, call: Call) -> None:
         while self._idle:
-            connection = self._idle.pop()
+            connection, _ = self._idle.popitem()
             if connection.usable:
                 connection.send(call)
                 return
@@ -141,13 +141,12 @@ class Pool:
         if self._closed:
             connection.close()
         else:
-            self._idle.append(connection)
+            self._idle[connection] = None
 
     def drop(self, connection: UpstreamConnection) -> None:
         """It has closed, or is about to."""
         self._connections.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
+        self._idle.pop(connection, None)
 
     async def _connect(self, connection: UpstreamConnection) -> None:
         try:

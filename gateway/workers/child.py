@@ -29,7 +29,7 @@ from gateway.pipeline.worker import Worker
 from gateway.workers.channel import Channel
 from gateway.workers.pins import Table
 from gateway.workers.portion import portion
-from gateway.workers.runtime import quieten_collector, set_up_log
+from gateway.workers.runtime import allow_many_files, quieten_collector, set_up_log
 from gateway.workers.serving import Place, serving
 from policies.errors import OperatorError
 
@@ -41,6 +41,7 @@ BAD_USAGE = 2
 def main() -> int:
     """Run the worker at the other end of the channel `--channel FD`; the exit code."""
     set_up_log()
+    allow_many_files()
     end = socket.socket(fileno=int(sys.argv[sys.argv.index("--channel") + 1]))
     return uvloop.run(Child().run(end))
 

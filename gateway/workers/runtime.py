@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import resource
 import sys
 from typing import Literal
 
@@ -10,6 +11,7 @@ from gateway.telemetry.lines import Sparing, formatter
 # The path makes no cycles, but what it remembers of each request lets the defaults collect every hundred requests:
 # a third of the processor time of a request, measured.
 _GC_THRESHOLDS = (20_000, 20, 50)
+_FILES = 65_536
 
 
 def set_up_log(form: Literal["text", "json"] = "text") -> None:
@@ -18,6 +20,14 @@ def set_up_log(form: Literal["text", "json"] = "text") -> None:
     handler.setFormatter(formatter(form))
     handler.addFilter(Sparing())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def allow_many_files() -> None:
+    """As many open files as this process may have: a stream takes two, and many systems begin at 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def quieten_collector() -> None:

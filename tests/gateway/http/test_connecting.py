@@ -82,6 +82,29 @@ async def test_names_are_resolved_by_the_system() -> None:
         assert (await outcome(pool)).ended
 
 
+async def test_connections_opened_together_share_one_look_at_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    known = asyncio.Event()
+
+    async def look_up(_self: Connector, host: str, _port: int) -> list[str]:
+        asked.append(host)
+        await known.wait()
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(Connector, "_look_up", look_up)
+    async with (
+        ScriptedUpstream.running(answering(ok())) as upstream,
+        pool_to(upstream.port, base="http://a.example") as pool,
+    ):
+        sinks = [Sunk() for _ in range(20)]
+        calls = [pool.call(b"POST", b"/v1/x", [], b"hi", sink) for sink in sinks]
+        await settled(lambda: bool(asked))
+        calls[0].cancel()  # the first to ask goes, the others get their answer
+        known.set()
+        assert all([(await sink.wait()).ended for sink in sinks[1:]])
+        assert asked == ["a.example"]
+
+
 async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving_to(monkeypatch)
     async with pool_to(1, base="http://nowhere.example") as pool:

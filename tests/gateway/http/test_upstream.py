@@ -76,10 +76,10 @@ async def test_connections_are_kept_and_the_last_used_is_taken_first() -> None:
         for sink in both:
             await sink.wait()
         assert (upstream.opened, pool.idle) == (2, 2)
-        last = pool._idle[-1]
+        last = next(reversed(pool._idle))
         await outcome(pool)
         assert (upstream.opened, pool.idle) == (2, 2)
-        assert pool._idle[-1] is last
+        assert next(reversed(pool._idle)) is last
         assert last._served == 2
 
 
