@@ -334,6 +334,7 @@ class Evolver(Section):
     judge: Judge = Judge()
     reflection: Reflection = Reflection()
     regression_sample: int = Field(default=20, ge=1)
+    retain_s: Seconds | None = 15_552_000.0  # rows of the analysis database; older ones are kept as totals only
     anchors: int = Field(default=20, ge=0)  # newest answers that users called right and that must stay right; 0: none
     budget: DayBudget = DayBudget()
     quiet: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")

@@ -25,6 +25,7 @@ from evolver.notify import Command, Notices
 from evolver.odds import Odds
 from evolver.provider import Provider
 from evolver.publish import PromptFiles
+from evolver.retirement import Retirement
 from evolver.spending import Spending
 from evolver.stations import Line, line
 from evolver.store import Store
@@ -74,6 +75,7 @@ class Daemon:
         self._odds = Odds()
         self._vigil = Vigil()
         self._news = News()
+        self._retirement = Retirement()
         self._files = PromptFiles({})
         self._open = AsyncExitStack()
         self._rng = Random(SystemRandom().getrandbits(64))  # noqa: S311 (samples, not secrets)
@@ -162,6 +164,7 @@ class Daemon:
         await self._odds.look(context)
         await self._vigil.look(context)
         await self._news.look(context)
+        await self._retirement.look(context)
 
     async def move(self) -> None:
         """One round of candidates along the line. Nothing of it while frozen."""

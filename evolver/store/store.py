@@ -13,6 +13,7 @@ from evolver.examples import Example
 from evolver.store import arrivals, reads
 from evolver.store.ingest import ingest
 from evolver.store.queries import text
+from evolver.store.retention import retire
 from policies.errors import OperatorError
 
 P = ParamSpec("P")
@@ -50,6 +51,7 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, timeout=10.0)
         connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # says nothing to a database that has tables already
         connection.execute("PRAGMA journal_mode = WAL")
         # The offset is in the same transaction as its rows: what a power cut takes back is read again.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -93,6 +95,10 @@ class Store:
     async def texts(self, candidate: str, *, after: int, limit: int) -> list[reads.Texts]:
         """The same as words."""
         return await self._ask(reads.texts, self._spool, candidate=candidate, after=after, limit=limit)
+
+    async def retire(self, *, before: float) -> int:
+        """Fold a batch of requests from before that time into totals; how many went, 0 where none is left."""
+        return await self._ask(retire, before=before)
 
     async def learnings(self, policy: str, *, since: float) -> int:
         """Distinct units learnt from since that time."""

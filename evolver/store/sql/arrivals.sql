@@ -27,11 +27,17 @@ FROM assignments a LEFT JOIN outcomes o ON o.id = a.id AND o.at <= a.at + :deadl
 WHERE a.policy = :policy AND a.first AND a.at >= :since AND a.at <= :until;
 
 -- name: exposure
-SELECT count(*) AS requests, count(DISTINCT a.unit) AS units,
-    coalesce(sum(o.failure IS NOT NULL AND o.failure NOT IN (SELECT value FROM json_each(:outside))), 0) AS failures,
-    coalesce(sum(o.cost_usd), 0.0) AS usd, min(a.at) AS first_at, max(a.at) AS last_at
-FROM assignments a LEFT JOIN outcomes o ON o.id = a.id
-WHERE a.policy = :policy AND a.arm = :arm;
+SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(units), 0) AS units, coalesce(sum(failures), 0) AS failures,
+    coalesce(sum(usd), 0.0) AS usd, min(first_at) AS first_at, max(last_at) AS last_at
+FROM (
+    SELECT count(*) AS requests, count(DISTINCT a.unit) AS units,
+        sum(o.failure IS NOT NULL AND o.failure NOT IN (SELECT value FROM json_each(:outside))) AS failures,
+        sum(o.cost_usd) AS usd, min(a.at) AS first_at, max(a.at) AS last_at
+    FROM assignments a LEFT JOIN outcomes o ON o.id = a.id
+    WHERE a.policy = :policy AND a.arm = :arm
+    UNION ALL
+    SELECT requests, units, failures, usd, first_at, last_at FROM retired WHERE policy = :policy AND arm = :arm
+);
 
 -- name: kept
 SELECT value FROM kept WHERE name = ?;

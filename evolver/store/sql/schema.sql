@@ -100,6 +100,19 @@ CREATE TABLE IF NOT EXISTS learnings (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS learnings_recent ON learnings (policy, at);
 
+-- What an arm's requests came to that are no longer here one by one; a conversation that was cut counts on both sides.
+CREATE TABLE IF NOT EXISTS retired (
+    policy TEXT NOT NULL,
+    arm TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    units INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    usd REAL NOT NULL,
+    first_at REAL NOT NULL,
+    last_at REAL NOT NULL,
+    PRIMARY KEY (policy, arm)
+) WITHOUT ROWID;
+
 -- What a sequential test has come to, and the place up to which it has read: a restart goes on from there.
 CREATE TABLE IF NOT EXISTS kept (
     name TEXT PRIMARY KEY,
