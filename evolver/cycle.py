@@ -7,8 +7,9 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from evolver.proposals import Proposal, propose
 from evolver.proposals.reflection import Complete
 from evolver.search import SearchResult
 from evolver.searching import Work, forget, planned, searched, serving_models, unfinished
-from policies.genome import Genome
+from policies.genome import Genome, Lineage
 from policies.lifecycle import ENDED
 from policies.registry.operations import production_of
 from policies.registry.values import Candidate, Finding, Version
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 EXAMPLES = 2_000  # newest requests that are analysed
 LIVE_PER_LAYER = 4
 ADDED = 3  # candidates of one cycle
+MOST_RECORDS = 50  # named behind one candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ async def _add(
     policy: str, base: Version, ranked: Sequence[Choice], notebook: Notebook, context: Context
 ) -> tuple[str, ...]:
     """Store the best few as candidates: none that is tombstoned or on its way, at most so many per layer."""
+    findings = {finding.id: finding for finding in await context.registry.findings(policy)}
     before = {candidate.id for candidate in await context.registry.candidates(policy)}
     live = [c for c in await context.registry.candidates(policy, live=True) if c.state != "promoted"]
     room = {layer: LIVE_PER_LAYER - sum(c.layer == layer for c in live) for _, _, layer in ranked}
@@ -215,9 +218,18 @@ async def _add(
             state="proposed",
             state_since=context.now,
             created_at=context.now,
+            stations={"origin": origin(notebook.cycle, lineage, ranked, findings)},
             reason=lineage.explanation[:200] or f"proposed by {lineage.operator or lineage.source}",
         )
         if await context.registry.add_candidate(candidate, under=context.lease):
             room[layer] -= 1
             added.append(candidate.id)
     return tuple(added)
+
+
+def origin(cycle: str, lineage: Lineage, ranked: Sequence[Choice], findings: Mapping[str, Finding]) -> dict[str, Any]:
+    """The records behind a candidate: those of its finding, or, for offspring, of all that its cycle bred from."""
+    named = (lineage,) if lineage.finding is not None else tuple(other for _, other, _ in ranked)
+    behind = dict.fromkeys(one.finding for one in named if one.finding is not None)
+    records = (record for name in behind if name in findings for record in findings[name].evidence.get("records", ()))
+    return {"cycle": cycle, "findings": list(behind), "records": list(dict.fromkeys(records))[:MOST_RECORDS]}

@@ -1,4 +1,4 @@
-"""What no evolved text may hold: overrides, links, secrets, personal data, unfilled templates, invisible characters.
+"""What no evolved text may hold: overrides, tool grants, links, secrets, personal data, templates, hidden characters.
 
 Candidates are bred from recorded traffic, so their text may carry what some user wrote. The lint is conservative and
 lexical; it stands in front of the scope gate and of every write to memory, and answers in sentences.
@@ -23,7 +23,23 @@ _OVERRIDE = re.compile(
     r"\b(?:previous|prior|earlier|above|preceding|system|all|any|other|your)\b[^.\n]{0,30}"
     r"\b(?:instructions?|prompts?|rules?|messages?|guidelines?|policy|policies)\b"
     r"|\byou are no longer\b|\bdeveloper mode\b|\bjailbreak\w*"
-    r"|\b(?:reveal|print|repeat|output)\b[^.\n]{0,30}\bsystem (?:prompt|message)\b",
+    r"|\b(?:reveal|print|repeat|output)\b[^.\n]{0,30}\bsystem (?:prompt|message)\b"
+    r"|\b(?:remove|delete|drop|lift|suspend)\b[^.\n]{0,30}\b(?:protected|safety|security)\b[^.\n]{0,20}"
+    r"\b(?:rules?|limits?|restrictions?|checks?)\b",
+    re.IGNORECASE,
+)
+_GRANT = re.compile(
+    r"\b(?:grant|give|allow|authori[sz]e|permit|enable|unlock)\w*\b[^.\n]{0,40}"
+    r"\b(?:tools?|functions?|commands?|shell|plugins?|permissions?)\b"
+    r"|\b(?:may|can|should|must|always|free to)\b[^.\n]{0,20}\b(?:call|use|run|execute|invoke)\b[^.\n]{0,12}"
+    r"\b(?:any|every|all)\b[^.\n]{0,20}\b(?:tools?|functions?|commands?|code)\b"
+    r"|\b(?:run|execute)\b[^.\n]{0,20}\b(?:shell|arbitrary)\b",
+    re.IGNORECASE,
+)
+_DEMAND = re.compile(
+    r"\b(?:add|adopt|write|append|include|put|new|following)\b[^.\n]{0,40}\b(?:rules?|rubric|instructions?|prompts?|patch\w*)\b"
+    r"|\b(?:rules?|rubric|prompt) (?:is|should|must|says?)\b|\bfollowed this rule\b"
+    r"|\bfrom now on\b|\ball future users\b|\byou must always\b|^\W*(?:system|rule|correction|important)\b",
     re.IGNORECASE,
 )
 _URL = re.compile(r"\b(?:https?|ftp|wss?|file)://|\bwww\.\w|\bdata:\w+/\w+;|\bjavascript:", re.IGNORECASE)
@@ -39,6 +55,7 @@ _INVISIBLE = re.compile(
 
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (_OVERRIDE, "tells the model to set other instructions aside"),
+    (_GRANT, "grants the use of tools"),
     (_URL, "holds a link"),
     (SECRET, "holds what looks like a secret key"),
     (_EMAIL, "holds an e-mail address"),
@@ -51,6 +68,20 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 def lint_text(text: str) -> list[str]:
     """What is wrong with one text, as predicates ("holds a link"); empty: nothing found."""
     return [fault for pattern, fault in _RULES if pattern.search(text)]
+
+
+def demands(text: str) -> bool:
+    """Would this sentence have itself made a rule? For recorded text: an honest rule may well sound like that."""
+    return bool(_OVERRIDE.search(text) or _GRANT.search(text) or _DEMAND.search(text))
+
+
+def instructs(text: str) -> str | None:
+    """What in a text would turn a model, hides in it or is a key, as a predicate; None: nothing found.
+
+    The least that holds for an operator's own material, too, which may mean its links and addresses.
+    """
+    least = (rule for rule in _RULES if rule[0] in {_OVERRIDE, SECRET, _INVISIBLE})
+    return next((fault for pattern, fault in least if pattern.search(text)), None)
 
 
 def lint(genome: Genome) -> list[str]:
