@@ -10,10 +10,11 @@ import orjson
 
 from config.settings import Settings
 from gateway.cli.common import config_option, existing, home_option, json_option, print_json, with_registry
-from gateway.cli.offline import compiled, pretty, settings_in_force
+from gateway.cli.offline import compiled, memory_of, pretty, settings_in_force
 from gateway.recording.lookup import find
 from policies.errors import ClientError, NotFoundError, OperatorError
 from policies.genome import Genome
+from policies.memory import Entry
 from policies.registry.port import Registry
 
 WHY = {
@@ -48,9 +49,10 @@ def _change(assignment: dict[str, Any], settings: Settings, home: Path) -> dict[
     body = assignment["body"]
     if body is None:
         return {"note": "bodies were not recorded for this request", "diff": []}
-    genome = with_registry(home, lambda registry: _genome(registry, assignment))
+    held_out = {name for name, score in assignment.get("memory", ()) if score < 0.0}
     try:
-        rendered = compiled(settings, assignment["policy"], genome).render(body)
+        genome, memory = with_registry(home, lambda registry: _genome(registry, assignment))
+        rendered = compiled(settings, assignment["policy"], genome, memory).render(body, held_out=held_out)
     except (OperatorError, ClientError) as error:
         return {"note": f"can't be rendered again: {error}", "diff": []}
     same = hashlib.blake2b(rendered, digest_size=8).hexdigest() == assignment["rendered"]
@@ -59,13 +61,13 @@ def _change(assignment: dict[str, Any], settings: Settings, home: Path) -> dict[
     return {"note": note, "exact": same, "diff": diff}
 
 
-async def _genome(registry: Registry, assignment: dict[str, Any]) -> Genome:
-    """The genome of that content hash, among versions and candidates."""
+async def _genome(registry: Registry, assignment: dict[str, Any]) -> tuple[Genome, list[Entry]]:
+    """The genome of that content hash, among versions and candidates, with its memory."""
     policy, digest = assignment["policy"], assignment["arm"]
     known = [v.genome for v in await registry.versions(policy)] + [c.genome for c in await registry.candidates(policy)]
     for genome in known:
         if genome.content_hash == digest:
-            return genome
+            return genome, await memory_of(registry, policy, genome)
     raise NotFoundError(f"the genome {digest} that served this request is not in the registry of this folder")
 
 

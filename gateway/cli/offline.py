@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from gateway.pipeline.targets import default_model, targets_of
 from policies.dialects import Dialect, dialect_of
 from policies.errors import OperatorError
 from policies.genome import Genome
+from policies.memory import Entry
+from policies.memory.lines import unpack
+from policies.registry.port import Registry
 
 
 class Unconnected:
@@ -45,12 +49,12 @@ class Offline:
     arm: Arm
     dialect: Dialect
 
-    def render(self, body: dict[str, Any]) -> bytes:
-        """What goes up for `body`, with whatever the present memory recalls."""
+    def render(self, body: dict[str, Any], *, held_out: Collection[str] = ()) -> bytes:
+        """What goes up for `body`, with whatever memory recalls but the entries of these ids."""
         turns = self.dialect.turns(body)
         recalled = self.arm.memory.recall(turns.text) if self.arm.memory is not None else []
-        way = self.arm.way(str(body.get("model", "")))
-        return way.renderer.render(body, [entry for entry, _ in recalled], ask_usage=True, turns=turns)
+        entries = [entry for entry, _ in recalled if entry.id not in held_out]
+        return self.arm.way(str(body.get("model", ""))).renderer.render(body, entries, ask_usage=True, turns=turns)
 
 
 def settings_in_force(home: Path, config: Path | None) -> Settings:
@@ -64,18 +68,32 @@ def settings_in_force(home: Path, config: Path | None) -> Settings:
     return load(path, {**builtin.STAND_INS, **os.environ})
 
 
-def compiled(settings: Settings, policy: str, genome: Genome) -> Offline:
-    """A genome, ready to render.
+async def memory_of(registry: Registry, policy: str, genome: Genome) -> list[Entry]:
+    """The entries of the snapshot that a genome names; none where it names none.
+
+    Raises:
+        NotFoundError: the registry does not have it.
+    """
+    digest = genome.memory.snapshot
+    return [] if digest is None else list(unpack(await registry.memory(policy, digest), f"memory snapshot {digest}"))
+
+
+def compiled(settings: Settings, policy: str, genome: Genome, memory: Sequence[Entry] = ()) -> Offline:
+    """A genome, ready to render; `memory` is its snapshot's, see `memory_of`.
 
     Raises:
         OperatorError: the policy is not configured, or the genome can't be served with this configuration.
     """
     if policy not in settings.policies:
         raise OperatorError(f"policy '{policy}' is not in the configuration; name the file with --config")
+    whole = settings.policies[policy].model_copy(update={"memory_holdout": 0.0})
+    settings = settings.model_copy(update={"policies": {**settings.policies, policy: whole}})
     routes = {name: Route(name, upstream, Unconnected()) for name, upstream in settings.upstreams.items()}
     targets = targets_of(settings, routes)
     default = Target(next(iter(routes.values()), None))
-    workshop = Builder(Metrics(), b"", Memories(), time.monotonic)
+    memories = Memories()
+    memories.put(memory)
+    workshop = Builder(Metrics(), b"", memories, time.monotonic)
     alias = default_model(settings, targets)
     every_s = settings.gateway.comment_every_s
     parts = Parts(

@@ -9,10 +9,11 @@ import orjson
 
 from gateway.cli.common import config_option, existing, home_option, policy_option, the_policy, with_registry
 from gateway.cli.explain import explain
-from gateway.cli.offline import compiled, settings_in_force
+from gateway.cli.offline import compiled, memory_of, settings_in_force
 from gateway.recording.conversations import conversations
 from gateway.recording.reader import Damage, every, tail
 from policies.errors import OperatorError
+from policies.memory import Entry
 from policies.registry.operations import find_version
 from policies.registry.port import Registry
 from policies.registry.values import Version
@@ -52,11 +53,12 @@ def render(label: str, policy: str | None, config: Path | None, home: Path) -> N
     """What a version would send for the request on standard input: `evogate render --version v1.0 < request.json`."""
     body = _request(sys.stdin.buffer.read())
 
-    async def work(registry: Registry) -> Version:
-        return await find_version(registry, await the_policy(registry, policy), label)
+    async def work(registry: Registry) -> tuple[Version, list[Entry]]:
+        version = await find_version(registry, await the_policy(registry, policy), label)
+        return version, await memory_of(registry, version.policy, version.genome)
 
-    version = with_registry(home, work)
-    genome = compiled(settings_in_force(home, config), version.policy, version.genome)
+    version, memory = with_registry(home, work)
+    genome = compiled(settings_in_force(home, config), version.policy, version.genome, memory)
     click.echo(orjson.dumps(orjson.loads(genome.render(body)), option=orjson.OPT_INDENT_2))
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from config.settings import Policy
-from gateway.pipeline.epoch import Arm, Memory, Service, Target, Way
+from gateway.pipeline.epoch import Arm, Service, Target, Way
+from gateway.pipeline.memories import Memory
 from gateway.pipeline.metrics import ArmCounters
 from policies.errors import NotFoundError, OperatorError
 from policies.genome import Genome

@@ -1,13 +1,14 @@
 """Building epochs off the request path. Compiled pieces are kept from one epoch to the next."""
 
 from collections.abc import Callable, Mapping
+from random import Random, SystemRandom
 from typing import Any
 
 from config.settings import Policy, Regex, Settings
 from gateway.pipeline.arms import Parts
-from gateway.pipeline.epoch import Epoch, Memory, Target
+from gateway.pipeline.epoch import Epoch, Target
 from gateway.pipeline.intents import Intents
-from gateway.pipeline.memories import Memories
+from gateway.pipeline.memories import PATIENCE_S, Memories, Memory
 from gateway.pipeline.metrics import ArmCounters, Metrics
 from gateway.pipeline.routes import Route
 from gateway.pipeline.scene import Scene, Verdicts
@@ -18,8 +19,8 @@ from policies.dialects import dialect_of
 from policies.genome import Genome
 from policies.intents import Classifier
 from policies.matching import Matcher
+from policies.registry.port import Registry
 from policies.registry.values import Role
-from policies.errors import NotFoundError
 from policies.render import ModelTarget, Renderer
 from policies.resilience import BudgetRules, RetryBudget
 from policies.salt import draw_salt
@@ -34,11 +35,18 @@ class Builder:
         self._key = key
         self._memories = memories
         self._clock = clock  # of the loop
+        self._draw = Random(SystemRandom().getrandbits(64)).random  # noqa: S311 (samples, not secrets)
         self._budgets: dict[str, tuple[BudgetRules, RetryBudget]] = {}
         self._intents = Intents()
         self._number = 0
         self._renderers: dict[tuple[object, ...], Renderer] = {}
         self._validators: dict[tuple[object, ...], Validators] = {}
+
+    async def prepare(
+        self, registry: Registry, settings: Settings, snapshot: Snapshot, *, patience_s: float | None = PATIENCE_S
+    ) -> None:
+        """Load the memories that `build` will ask for; those that take longer than `patience_s` come by and by."""
+        await self._memories.fetch(registry, settings.policies, snapshot, patience_s=patience_s)
 
     def build(
         self,
@@ -110,21 +118,17 @@ class Builder:
         return found
 
     def memory(self, policy: Policy, genome: Genome) -> Memory | None:
-        """The memory of an arm, where its genome asks for any.
+        """The memory of an arm, where its genome asks for any. In mode `observe` nothing is held out of it.
 
         Raises:
-            OperatorError: the memory file can't be read. NotFoundError: it is not the snapshot that the genome names.
+            OperatorError: the memory file can't be read. NotFoundError: the snapshot that the genome names is not here.
         """
-        wanted, file = genome.memory, policy.memory_file
-        if not wanted.retriever_topk or (file is None and wanted.snapshot is None):
+        genes = genome.memory
+        library = self._memories.library(policy.memory_file, genes.snapshot) if genes.recalls else None
+        if library is None:
             return None
-        loaded = self._memories(file) if file is not None else None
-        if loaded is None or wanted.snapshot not in {None, loaded.snapshot}:
-            raise NotFoundError(
-                f"memory snapshot {wanted.snapshot} is not what memory_file {file} holds; "
-                "restore the file, or roll the memory layer back"
-            )
-        return Memory(loaded.index, wanted.retriever_topk)
+        holdout = policy.memory_holdout if policy.mode != "observe" else 0.0
+        return Memory(library, genes, policy.memory_tokens, holdout, self._draw)
 
     def intents(self, policy: str, stored: Mapping[str, Any]) -> Classifier | None:
         """What tells a policy's intents apart; None where nothing has been learnt.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config.settings import Policy, Settings
+from gateway.pipeline.memories import Memory
 from gateway.pipeline.metrics import ArmCounters
 from gateway.pipeline.places import Places
 from gateway.pipeline.routes import Route
@@ -16,7 +17,6 @@ from policies.fitness import Gates, Weights
 from policies.genome import Genome, StrategyLayer
 from policies.intents import Classifier
 from policies.matching import Matcher
-from policies.memory import Entry, Index
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
 from policies.resilience import RetryBudget, TimeoutRules
@@ -33,21 +33,6 @@ class Target:
     cached_price: float | None = None
     output_price: float = 0.0
     places: Places | None = None  # where several upstreams share the model; `route` is the first of them
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What an arm may be reminded of."""
-
-    index: Index
-    top_k: int
-
-    def recall(self, query: str) -> list[tuple[Entry, float]]:
-        """Entries and scores, best first."""
-        return self.index.top(query, self.top_k, MEMORY_TOKENS)
-
-
-MEMORY_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,13 +173,14 @@ class Scene:
         arm = self._parts.arm(genome, "production", label, None)
         if arm is not None:
             return arm
-        # The model or the memory that it names is gone: its prompt still applies to the client's own model.
+        # The memory that it names is gone, or the model: its prompt still applies, if need be to the client's own model.
+        unreminded = genome.model_copy(update={"memory": MemoryLayer()})
         strategy = genome.strategy.model_copy(update={"model_key": None})
-        plain = genome.model_copy(update={"strategy": strategy, "memory": MemoryLayer()})
-        arm = self._parts.arm(plain, "production", label, None)
-        if arm is None:
-            raise OperatorError(f"policies.{self._name}: {self._parts.problems[-1]}")
-        return arm
+        for plain in (unreminded, unreminded.model_copy(update={"strategy": strategy})):
+            arm = self._parts.arm(plain, "production", label, None)
+            if arm is not None:
+                return arm
+        raise OperatorError(f"policies.{self._name}: {self._parts.problems[-1]}")
 
     def _challengers(self, trials: list[Trial], arms: dict[str, Arm]) -> list[str]:
         label = self._production.label if self._production is not None else "v1.0"

@@ -15,7 +15,7 @@ from gateway.pipeline.desk import Desk
 from gateway.pipeline.epoch import Epoch
 from gateway.pipeline.fallopen import FallOpen
 from gateway.pipeline.guard import Guard
-from gateway.pipeline.memories import Memories
+from gateway.pipeline.memories import PATIENCE_S, Memories
 from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.mirror import Mirror
 from gateway.pipeline.peers import Peers
@@ -103,8 +103,6 @@ class Worker:
         self._syncing: asyncio.Task[None] | None = None
         self.listener: tuple[str, int] | None = None
 
-    # -- life --------------------------------------------------------------------------------------------------
-
     async def start(self) -> None:
         """Read the registry, build the first epoch, replay the spool; then the worker is ready.
 
@@ -114,7 +112,7 @@ class Worker:
         self.routes.update(self.settings.upstreams)
         if self._table is None:
             await publish_configured(self._registry, self.settings, self.core.now())
-        self.snapshot = await read(self._registry, self.settings.policies)
+        await self._read_snapshot(patience_s=None)
         counted_until = await self.peers.begin()
         self.rebuild()
         idle_s = self.settings.gateway.idle_unit_s
@@ -195,6 +193,7 @@ class Worker:
         if self.listener is not None:
             refuse_self(settings.upstreams, *self.listener)
         Redactor(settings.recording.redact, self._key)
+        await self._builder.prepare(self._registry, settings, self.snapshot, patience_s=None)
         beside = Routes(self._loop)
         try:
             beside.update(settings.upstreams)
@@ -233,8 +232,9 @@ class Worker:
         for route in replaced:
             route.retire()
 
-    async def _read_snapshot(self) -> None:
+    async def _read_snapshot(self, patience_s: float | None = PATIENCE_S) -> None:
         self.snapshot = await read(self._registry, self.settings.policies)
+        await self._builder.prepare(self._registry, self.settings, self.snapshot, patience_s=patience_s)
 
     def refused(self, message: str) -> None:
         """Note a configuration that was not taken over."""
@@ -251,11 +251,11 @@ class Worker:
         await self.spool.anchor(self._registry)
 
     async def _read_changes(self) -> None:
-        changed = await self._registry.changed()
-        if changed != self._changed:
-            self.snapshot = await read(self._registry, self.settings.policies)
+        if (changed := await self._registry.changed()) != self._changed:
+            await self._read_snapshot()
             self._changed = changed
             self._forget_ended()
+        await self._builder.prepare(self._registry, self.settings, self.snapshot)
         await self.peers.hear()
 
     def _forget_ended(self) -> None:

@@ -76,10 +76,20 @@ class PromptLayer(Layer):
 
 
 class MemoryLayer(Layer):
-    """What the model is reminded of: `retriever_topk` entries of the snapshot with that content hash."""
+    """What the model is reminded of: `retriever_topk` entries of the snapshot with that content hash.
+
+    `shots_topk` of its worked examples stand beside them as turns. Neither takes what scores below `min_score` (BM25).
+    """
 
     retriever_topk: int = Field(default=0, ge=0, le=20)
+    shots_topk: int = Field(default=0, ge=0, le=8)
+    min_score: float = Field(default=0.0, ge=0.0, le=50.0)
     snapshot: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+
+    @property
+    def recalls(self) -> bool:
+        """Whether anything is looked up at all."""
+        return self.retriever_topk > 0 or self.shots_topk > 0
 
 
 class StrategyLayer(Layer):

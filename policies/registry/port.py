@@ -14,6 +14,7 @@ Rules every adapter keeps (the conformance suite in tests/policies/registry chec
    changed hands is refused, in the same transaction. Clocks of holders must differ by less than a lease lasts.
 """
 
+from collections.abc import Collection
 from typing import Any, Protocol, Self
 
 from policies.genome import Genome, Lineage
@@ -25,6 +26,7 @@ from policies.registry.values import (
     Holdback,
     Incident,
     Lease,
+    MemorySnapshot,
     Note,
     Pointer,
     Tombstone,
@@ -147,6 +149,26 @@ class TotalsStore(Protocol):
         """Every writer's rows."""
 
 
+class Memories(Protocol):
+    """Memory snapshots: immutable, named by their content within a policy."""
+
+    async def add_memory(self, snapshot: MemorySnapshot, content: bytes) -> bool:
+        """Store one with its packed lines; False (and nothing stored) where the same content is there."""
+
+    async def memory(self, policy: str, digest: str) -> bytes:
+        """The packed lines of a snapshot, see `policies.memory.lines`.
+
+        Raises:
+            NotFoundError: no such snapshot.
+        """
+
+    async def memories(self, policy: str) -> list[MemorySnapshot]:
+        """Oldest first."""
+
+    async def drop_memories(self, policy: str, *, keep: Collection[str], before: float) -> int:
+        """Remove those made before that time whose hashes are not in `keep`; how many they were."""
+
+
 class Log(Protocol):
     """What happened and what was found."""
 
@@ -199,7 +221,7 @@ class Leases(Protocol):
         """Let the next one have it at once; nothing happens where it is lost already."""
 
 
-class Registry(Versions, Candidates, Experiments, TotalsStore, Log, Audit, Leases, Protocol):
+class Registry(Versions, Candidates, Experiments, TotalsStore, Memories, Log, Audit, Leases, Protocol):
     """All families, and the life of the connection."""
 
     async def __aenter__(self) -> Self:

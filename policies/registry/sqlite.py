@@ -8,6 +8,7 @@ from policies.registry.sqlite_candidates import SqliteCandidates
 from policies.registry.sqlite_experiments import SqliteExperiments
 from policies.registry.sqlite_leases import SqliteLeases
 from policies.registry.sqlite_log import SqliteLog
+from policies.registry.sqlite_memories import SqliteMemories
 from policies.registry.sqlite_totals import SqliteTotals
 from policies.registry.sqlite_versions import SqliteVersions
 
@@ -15,7 +16,14 @@ FILE_NAME = "registry.db"
 
 
 class SqliteRegistry(
-    SqliteVersions, SqliteCandidates, SqliteExperiments, SqliteTotals, SqliteLog, SqliteAudit, SqliteLeases
+    SqliteVersions,
+    SqliteCandidates,
+    SqliteExperiments,
+    SqliteTotals,
+    SqliteMemories,
+    SqliteLog,
+    SqliteAudit,
+    SqliteLeases,
 ):
     """`policies.registry.port.Registry` on SQLite; open it with `async with`."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from policies.lifecycle import Event
 from policies.registry.sqlite_rows import encode
-from policies.registry.values import Candidate, Experiment, Holdback, Incident, Note, Pointer, Version
+from policies.registry.values import Candidate, Experiment, Holdback, Incident, MemorySnapshot, Note, Pointer, Version
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -116,6 +116,12 @@ def incident_added(incident: Incident) -> Note:
 def incident_resolved(policy: str, incident_id: str, now: float) -> Note:
     """It is over."""
     return Note(now, policy, "", "resolved", incident_id)
+
+
+def memory_added(snapshot: MemorySnapshot) -> Note:
+    """A memory snapshot was stored; its hash is its content."""
+    detail = {"parent": snapshot.parent, "entries": snapshot.entries, "why": snapshot.why, "digest": digest(snapshot)}
+    return Note(snapshot.at, snapshot.policy, snapshot.who, "memory", snapshot.hash, detail)
 
 
 def linked(before: str, note: Note) -> Note:

@@ -105,6 +105,20 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class MemorySnapshot:
+    """A memory's content by its name, the hash; the content itself is read apart. `entries` counts active ones."""
+
+    policy: str
+    hash: str
+    parent: str  # hash of what it was made of; empty: of nothing
+    at: float
+    who: str
+    why: str
+    entries: int
+    detail: dict[str, Any] = field(default_factory=dict)  # the operations that made it
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """Something went wrong: a trip, a provider outage, draws that do not follow their odds, a failed reload."""
 
@@ -172,6 +186,7 @@ __all__ = [
     "Holdback",
     "Incident",
     "Lease",
+    "MemorySnapshot",
     "Note",
     "Pointer",
     "Role",

@@ -1,4 +1,4 @@
-"""Chat completions: system text in leading messages, reference material in a message before the last question.
+"""Chat completions: system text in leading messages, what was retrieved in messages before the last question.
 
 Source: OpenAI API reference, "Create chat completion".
 """
@@ -7,10 +7,9 @@ from typing import Any
 
 from policies.errors import ClientError
 from policies.genome import PromptLayer
-from policies.render.stable import Memory, Stable, has_tools, joined
+from policies.render.stable import Recalled, Stable, as_turns, has_tools, joined
 from policies.render.turns import Turns, content_text, head_of, no_object
 from policies.render.vocabulary import Vocabulary
-from policies.render.wording import reference_text
 
 SYSTEM_ROLES = ("system", "developer")
 
@@ -60,12 +59,12 @@ class ChatComposer:
 
     def __init__(self, prompt: PromptLayer) -> None:
         self._stable = Stable.of(prompt)
-        self._shots = self._stable.turns()
+        self._shots = as_turns(self._stable.shots)
         self._text = self._stable.text
         self._tools_matter = self._stable.text_with_tools != self._text
         self._before = self._stable.placement == "before"
 
-    def __call__(self, request: dict[str, Any], turns: Turns, memory: Memory) -> None:
+    def __call__(self, request: dict[str, Any], turns: Turns, recalled: Recalled) -> None:
         """See `Composer`."""
         messages, head = request.get("messages"), turns.head
         if type(messages) is not list:
@@ -74,9 +73,12 @@ class ChatComposer:
             raise no_object("messages", messages)
         text = self._stable.text_with_tools if self._tools_matter and has_tools(request) else self._text
         request["messages"] = composed = messages.copy()
-        if memory:
-            reference = {"role": "system", "content": reference_text(memory)}
-            composed.insert(head if turns.last is None else turns.last, reference)
+        reference, shots = recalled
+        place = head if turns.last is None else turns.last
+        if reference:
+            composed.insert(place, {"role": "system", "content": reference})
+        if shots:
+            composed[place:place] = as_turns(shots)
         if self._shots:
             composed[head:head] = self._shots
         if not text:

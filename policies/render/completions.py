@@ -9,10 +9,10 @@ from typing import Any
 
 from policies.errors import ClientError
 from policies.genome import PromptLayer
-from policies.render.stable import Memory, Stable
+from policies.render.stable import Recalled, Stable
 from policies.render.turns import Turns
 from policies.render.vocabulary import Vocabulary
-from policies.render.wording import reference_text, shots_text
+from policies.render.wording import shots_text
 
 
 def completion_turns(body: dict[str, Any]) -> Turns:
@@ -34,9 +34,12 @@ class CompletionComposer:
         stable = Stable.of(prompt)
         self._prefix = [part for part in (stable.text, shots_text(stable.shots)) if part]
 
-    def __call__(self, request: dict[str, Any], turns: Turns, memory: Memory) -> None:  # noqa: ARG002
+    def __call__(self, request: dict[str, Any], turns: Turns, recalled: Recalled) -> None:  # noqa: ARG002
         """See `Composer`."""
-        prefix = [*self._prefix, reference_text(memory)] if memory else self._prefix
+        reference, shots = recalled
+        prefix = self._prefix
+        if reference or shots:
+            prefix = [*prefix, *(part for part in (shots_text(shots), reference) if part)]
         if not prefix:
             return
         if request.get("echo"):

@@ -1,5 +1,8 @@
 """Anthropic's messages: system text in `system`, reference material as the first text of the last question.
 
+Worked examples that were retrieved stand before that question, unless it holds the results of calls: these must follow
+their calls.
+
 1. A user message that holds nothing but tool results is no turn of the user's.
 2. Tool results stay first in their message, as the endpoint demands.
 3. While a model thinks, the provider fixes temperature and top_p, and max_tokens holds its thoughts as well: then
@@ -12,10 +15,9 @@ from typing import Any
 
 from policies.errors import ClientError
 from policies.genome import PromptLayer
-from policies.render.stable import Memory, Stable, has_tools, joined
+from policies.render.stable import Recalled, Stable, as_turns, has_tools, joined
 from policies.render.turns import Turns, content_text
 from policies.render.vocabulary import Vocabulary
-from policies.render.wording import reference_text
 
 
 def message_turns(body: dict[str, Any]) -> Turns:
@@ -55,9 +57,9 @@ class MessageComposer:
 
     def __init__(self, prompt: PromptLayer) -> None:
         self._stable = Stable.of(prompt)
-        self._shots = self._stable.turns()
+        self._shots = as_turns(self._stable.shots)
 
-    def __call__(self, request: dict[str, Any], turns: Turns, memory: Memory) -> None:
+    def __call__(self, request: dict[str, Any], turns: Turns, recalled: Recalled) -> None:
         """See `Composer`."""
         messages = request.get("messages")
         if type(messages) is not list:
@@ -65,11 +67,17 @@ class MessageComposer:
         text = self._stable.text_with_tools if has_tools(request) else self._stable.text
         if text:
             _put_system(request, text, self._stable)
-        if memory or self._shots:
-            request["messages"] = composed = [*self._shots, *messages]
-            if memory and turns.last is not None:
-                place = turns.last + len(self._shots)
-                composed[place] = _with_reference(composed[place], reference_text(memory))
+        reference, shots = recalled
+        if not (reference or shots or self._shots):
+            return
+        request["messages"] = composed = [*self._shots, *messages]
+        if turns.last is None:
+            return
+        place = turns.last + len(self._shots)
+        if reference:
+            composed[place] = _with_reference(composed[place], reference)
+        if shots and not _answers_calls(messages[turns.last]):
+            composed[place:place] = as_turns(shots)
 
 
 def _put_system(request: dict[str, Any], text: str, stable: Stable) -> None:
@@ -78,6 +86,11 @@ def _put_system(request: dict[str, Any], text: str, stable: Stable) -> None:
         request["system"] = text
     else:
         request["system"] = joined(system, text, {"type": "text", "text": text}, before=stable.placement == "before")
+
+
+def _answers_calls(message: dict[str, Any]) -> bool:
+    content = message.get("content")
+    return type(content) is list and _results(content) > 0
 
 
 def _with_reference(message: dict[str, Any], text: str) -> dict[str, Any]:

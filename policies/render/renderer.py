@@ -16,7 +16,7 @@ from policies.genome import Genome
 from policies.render import exact
 from policies.render.chat import CHAT_COMPLETIONS
 from policies.render.parameters import Parameters
-from policies.render.stable import Memory, Stable
+from policies.render.stable import NOTHING, Memory, Recalled, Stable
 from policies.render.target import ModelTarget
 from policies.render.turns import Turns
 from policies.render.vocabulary import Vocabulary
@@ -78,8 +78,9 @@ class Renderer:
         if raw is not None and not exact.is_plain(body, self._plain):
             long = exact.exact(raw)
         request = body.copy() if long is None else long
-        if memory or not self._silent:
-            self._compose(request, self._turns(body) if turns is None else turns, memory)
+        recalled = Recalled.of(memory) if memory else NOTHING
+        if recalled is not NOTHING or not self._silent:
+            self._compose(request, self._turns(body) if turns is None else turns, recalled)
         self._set_parameters(request)
         if self._model is not None:
             request["model"] = self._model

@@ -11,10 +11,9 @@ from typing import Any
 
 from policies.errors import ClientError
 from policies.genome import PromptLayer
-from policies.render.stable import Memory, Stable, has_tools, joined
+from policies.render.stable import Recalled, Stable, as_turns, has_tools, joined
 from policies.render.turns import Turns, content_text, head_of, no_object
 from policies.render.vocabulary import Vocabulary
-from policies.render.wording import reference_text
 
 SYSTEM_ROLES = ("system", "developer")
 
@@ -52,9 +51,9 @@ class ResponseComposer:
 
     def __init__(self, prompt: PromptLayer) -> None:
         self._stable = Stable.of(prompt)
-        self._shots = self._stable.turns()
+        self._shots = as_turns(self._stable.shots)
 
-    def __call__(self, request: dict[str, Any], turns: Turns, memory: Memory) -> None:
+    def __call__(self, request: dict[str, Any], turns: Turns, recalled: Recalled) -> None:
         """See `Composer`."""
         sent = request.get("input")
         items: list[Any] = sent if type(sent) is list else []
@@ -69,13 +68,13 @@ class ResponseComposer:
         elif text:
             head = self._put_instructions(request, text, head)
             items = items[turns.head - head :]
-        shots = self._shots if turns.parent is None else []
-        if shots or memory:
+        reference, found = recalled
+        shots, near = (self._shots, as_turns(found)) if turns.parent is None else ([], [])
+        if shots or near or reference:
             question = [{"role": "user", "content": sent}] if type(sent) is str else []
             request["input"] = composed = [*items[:head], *shots, *items[head:], *question]
-            if memory:
-                last = head if turns.last is None else turns.last - turns.head + head
-                composed.insert(last + len(shots), {"role": "system", "content": reference_text(memory)})
+            place = len(shots) + (head if turns.last is None else turns.last - turns.head + head)
+            composed[place:place] = [*near, *([{"role": "system", "content": reference}] if reference else ())]
         elif head < turns.head:
             request["input"] = items
 

@@ -1,22 +1,40 @@
 """The stable part of a prompt layer, compiled: what is said the same way in every request."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from policies.errors import ClientError
-from policies.genome import FewShot, PromptLayer
+from policies.genome import PromptLayer
 from policies.memory import Entry
 from policies.render.turns import Turns
-from policies.render.wording import system_text
+from policies.render.wording import reference_text, system_text
 
 Placement = Literal["before", "after", "replace"]
 Memory = tuple[Entry, ...] | list[Entry]
+Shots = tuple[tuple[str, str], ...]  # what a user asked, what was answered
+
+
+class Recalled(NamedTuple):
+    """What retrieval has brought up, ready to be put into a request; empty where it brought up nothing."""
+
+    reference: str = ""  # delimited as data
+    shots: Shots = ()
+
+    @classmethod
+    def of(cls, memory: Memory) -> Self:
+        """Sorted by kind. Blanks, which stand for entries that were held out, add nothing."""
+        facts = [entry for entry in memory if entry.text and not entry.answer]
+        shots = tuple([(entry.text, entry.answer) for entry in memory if entry.answer])
+        return cls(reference_text(facts) if facts else "", shots)
+
+
+NOTHING = Recalled()
 
 
 class Composer(Protocol):
     """Puts what a genome says into requests to one endpoint."""
 
-    def __call__(self, request: dict[str, Any], turns: Turns, memory: Memory) -> None:
+    def __call__(self, request: dict[str, Any], turns: Turns, recalled: Recalled) -> None:
         """Change a request in place, but none of the values in it: these are the client's.
 
         Raises:
@@ -31,26 +49,28 @@ class Stable:
     text: str
     text_with_tools: str
     placement: Placement
-    shots: tuple[FewShot, ...]
+    shots: Shots
 
     @classmethod
     def of(cls, prompt: PromptLayer) -> Self:
         """What the layer says. Without rules there is nothing to put in the place of the client's own text."""
         placement = prompt.placement if prompt.rubric or prompt.placement != "replace" else "after"
-        return cls(system_text(prompt, tools=False), system_text(prompt, tools=True), placement, prompt.few_shots)
+        shots = tuple((shot.user, shot.assistant) for shot in prompt.few_shots)
+        return cls(system_text(prompt, tools=False), system_text(prompt, tools=True), placement, shots)
 
     @property
     def silent(self) -> bool:
         """It adds nothing to any request."""
         return not (self.text_with_tools or self.shots)
 
-    def turns(self) -> list[dict[str, Any]]:
-        """The examples as a user and an assistant message each."""
-        return [
-            {"role": role, "content": text}
-            for shot in self.shots
-            for role, text in (("user", shot.user), ("assistant", shot.assistant))
-        ]
+
+def as_turns(shots: Shots) -> list[dict[str, Any]]:
+    """Worked examples as a user and an assistant message each."""
+    return [
+        {"role": role, "content": text}
+        for user, assistant in shots
+        for role, text in (("user", user), ("assistant", assistant))
+    ]
 
 
 def has_tools(request: dict[str, Any]) -> bool:

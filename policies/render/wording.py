@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from xml.sax.saxutils import escape, quoteattr
 
-from policies.genome import FewShot, PromptLayer
+from policies.genome import PromptLayer
 from policies.memory import Entry
 
 COT = "Think through the problem step by step before you give the final answer."
@@ -50,6 +50,6 @@ def reference_text(entries: Iterable[Entry]) -> str:
     return "\n".join([_REFERENCE, "<reference>", *lines, "</reference>"])
 
 
-def shots_text(shots: Iterable[FewShot]) -> str:
-    """Worked examples as plain text, for an endpoint without turns."""
-    return "\n\n".join(f"Example input:\n{shot.user}\nExample output:\n{shot.assistant}" for shot in shots)
+def shots_text(shots: Iterable[tuple[str, str]]) -> str:
+    """Worked examples (input, output) as plain text, for an endpoint without turns."""
+    return "\n\n".join(f"Example input:\n{user}\nExample output:\n{assistant}" for user, assistant in shots)

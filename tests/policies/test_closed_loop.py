@@ -9,15 +9,20 @@ import pytest
 
 from policies.dialects import CHAT, DIALECTS, Dialect
 from policies.genome import LAYERS, Genome
-from policies.memory import Entry, Index, retrieve, snapshot_hash
+from policies.memory import Entry, Library, retrieve, snapshot_hash
 from policies.render import ModelTarget, Renderer
 from tests.gateway.pipeline.strategy.genes import STRATEGIES
 
 Sent = dict[str, Any]
 MODELS = {key: ModelTarget(key=key, upstream="u", model=f"provider-{key}") for key in ("small", "large")}
-NOW = [Entry("refunds", "Refunds take 14 days."), Entry("shipping", "Shipping takes 5 days.")]
+NOW = [
+    Entry("refunds", "Refunds take 14 days."),
+    Entry("shipping", "Shipping takes 5 days."),
+    Entry("shot-1", "How many days for repairs?", answer="Seven."),
+    Entry("shot-2", "How many sizes?", answer="Three."),
+]
 EARLIER = [Entry("old", "Refunds took 30 days.")]
-INDEXES: Mapping[str | None, Index] = {None: Index(NOW), snapshot_hash(EARLIER): Index(EARLIER)}
+LIBRARIES: Mapping[str | None, Library] = {None: Library(NOW), snapshot_hash(EARLIER): Library(EARLIER)}
 
 CLIENT: Sent = {
     "model": "support",
@@ -74,6 +79,15 @@ GENES: dict[tuple[str, str], Row] = {
     ),
     ("prompt", "tool_instructions"): Row(("Call once.",), (says("Call once."),), stimulus=TOOLS),
     ("memory", "retriever_topk"): Row((1, 2), (says('id="refunds"'), says('id="shipping"'))),
+    ("memory", "shots_topk"): Row((1, 2), (says("Seven."), says("Three."))),
+    ("memory", "min_score"): Row(
+        (0.5, 50.0),
+        (
+            lambda sent: 'id="refunds"' in text(sent) and 'id="shipping"' not in text(sent),
+            lambda sent: "<reference>" not in text(sent),
+        ),
+        others={"memory": {"retriever_topk": 2}},
+    ),
     ("memory", "snapshot"): Row(
         (snapshot_hash(EARLIER),), (says("took 30 days"),), others={"memory": {"retriever_topk": 1}}
     ),
@@ -91,7 +105,7 @@ SERVED = {("strategy", gene) for gene in STRATEGIES}
 
 def send(genome: Genome, request: Sent, dialect: Dialect = CHAT) -> bytes:
     """What a genome makes of a request, with nothing but what the genome says."""
-    memory = retrieve(genome.memory, INDEXES, dialect.turns(request).text)
+    memory = retrieve(genome.memory, LIBRARIES, dialect.turns(request).text)
     key = genome.strategy.model_key
     renderer = Renderer(genome, MODELS[key] if key is not None else None, (), dialect.vocabulary)
     return renderer.render(request, [entry for entry, _ in memory])
@@ -142,7 +156,7 @@ INERT = {("completions", "placement"), ("completions", "tool_instructions")}  # 
 @pytest.mark.parametrize(("layer", "gene"), GENES)
 def test_a_gene_acts_at_every_endpoint(dialect: Dialect, layer: str, gene: str) -> None:
     row, request = GENES[layer, gene], ENDPOINTS[dialect.name]
-    others = {"memory": {"retriever_topk": 1}} if gene == "snapshot" else row.others
+    others = row.others
     sent = [
         send(genome_with(Row(row.values, row.effects, others=others), layer, gene, value), request, dialect)
         for value in row.values

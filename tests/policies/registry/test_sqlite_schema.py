@@ -11,7 +11,7 @@ from policies.registry import SqliteRegistry, sqlite_connection
 from policies.registry.sqlite_queries import migrations, queries, statements
 
 OLD = (Path(__file__).parent / "data" / "schema_1.sql").read_text("utf-8")
-FAMILIES = ("audit", "candidates", "experiments", "leases", "log", "totals", "versions")
+FAMILIES = ("audit", "candidates", "experiments", "leases", "log", "memories", "totals", "versions")
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def _expected_length(messages: list[Any], full: Genome, memory: list[Entry]) -> 
     while head < len(messages) and messages[head].get("role") in ("system", "developer"):
         head += 1
     system = 1 if full.prompt.placement == "replace" else max(1, head)
-    return system + 2 * len(full.prompt.few_shots) + bool(memory) + len(messages) - head
+    return system + 2 * len(full.prompt.few_shots) + any(entry.text for entry in memory) + len(messages) - head
 
 
 def _is_odd(messages: list[Any]) -> bool:

@@ -6,7 +6,7 @@ connection to one store that is empty at first) and `racer` (the command of a pr
 
 import pytest
 
-for _family in ("audit", "candidates", "experiments", "leases", "log", "races", "totals", "trail", "versions"):
+for _family in ("audit", "candidates", "experiments", "leases", "log", "memories", "races", "totals", "trail", "versions"):
     pytest.register_assert_rewrite(f"{__name__}.{_family}")
 
 from tests.policies.registry.conformance.audit import AuditConformance  # noqa: E402
@@ -14,6 +14,7 @@ from tests.policies.registry.conformance.candidates import CandidatesConformance
 from tests.policies.registry.conformance.experiments import ExperimentsConformance  # noqa: E402
 from tests.policies.registry.conformance.leases import LeasesConformance  # noqa: E402
 from tests.policies.registry.conformance.log import LogConformance  # noqa: E402
+from tests.policies.registry.conformance.memories import MemoriesConformance  # noqa: E402
 from tests.policies.registry.conformance.races import RacesConformance  # noqa: E402
 from tests.policies.registry.conformance.totals import TotalsConformance  # noqa: E402
 from tests.policies.registry.conformance.trail import TrailConformance  # noqa: E402
@@ -28,6 +29,7 @@ class RegistryConformance(
     LogConformance,
     AuditConformance,
     LeasesConformance,
+    MemoriesConformance,
     TrailConformance,
     RacesConformance,
 ):

@@ -12,6 +12,7 @@ from policies.registry.values import Holdback, Incident, Note
 from tests.policies.registry.conformance.base import NOW, Conformance, Connect, candidate
 from tests.policies.registry.conformance.experiments import opened
 from tests.policies.registry.conformance.log import TRIP
+from tests.policies.registry.conformance.memories import SNAPSHOT
 from tests.policies.registry.conformance.versions import add
 
 HOLDBACK = Holdback("support", "v1.0", 0.02, "x1", "salt", NOW)
@@ -30,9 +31,10 @@ async def life(registry: Registry) -> list[str]:
     await registry.set_holdback("support", None, now=NOW + 8)
     await registry.add_incident(TRIP)
     await registry.resolve_incident(TRIP.id, now=NOW + 9)
+    await registry.add_memory(SNAPSHOT, b"content")
     return [
         *("version", "production", "candidate", "pass", "experiment", "verdict", "holdback", "holdback ended"),
-        *("incident", "resolved"),
+        *("incident", "resolved", "memory"),
     ]
 
 
@@ -48,7 +50,8 @@ class TrailConformance(Conformance):
         await life(registry)
         sealed = {note.action: note.detail.get("digest") for note in await registry.notes()}
         (version,), (experiment,) = await registry.versions("support"), await registry.experiments()
-        (incident,) = await registry.incidents()
+        (incident,), (memory,) = await registry.incidents(), await registry.memories("support")
+        assert digest(memory) == sealed["memory"]
         assert digest(version) == sealed["version"]
         assert digest(await registry.candidate("c1")) == sealed["pass"]
         assert digest(experiment) == sealed["verdict"] != sealed["experiment"]
@@ -68,6 +71,7 @@ class TrailConformance(Conformance):
         await registry.resolve_incident(TRIP.id, now=NOW)
         await registry.set_holdback("support", None)
         assert not await registry.add_candidate(candidate("c2"))
+        assert not await registry.add_memory(SNAPSHOT, b"other content")
         with pytest.raises(ConflictError):
             await registry.move("support", "v1.0", expected_revision=7, who="x", why="y", now=NOW)
         assert [note.action for note in await registry.notes()] == done

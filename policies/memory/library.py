@@ -1,0 +1,91 @@
+"""A snapshot, ready to search: facts and worked examples apart, and what a genome's genes bring up from them."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from policies.errors import NotFoundError
+from policies.genome import MemoryLayer
+from policies.memory.entry import Entry, snapshot_hash
+from policies.memory.index import CHARS_PER_TOKEN, Index
+
+Recalled = list[tuple[Entry, float]]
+TOKENS = 1_024
+
+
+def _no_pause() -> None:
+    """Nobody else waits."""
+
+
+class Library:
+    """The active entries of a snapshot. Immutable.
+
+    Args:
+        entries: of any state; at most one of each id.
+        pause: see `Index`.
+    """
+
+    __slots__ = ("facts", "shots", "snapshot")
+
+    def __init__(self, entries: Iterable[Entry], pause: Callable[[], None] = _no_pause) -> None:
+        active = [entry for entry in entries if entry.active]
+        self.snapshot = snapshot_hash(active)
+        self.facts = Index((entry for entry in active if not entry.answer), pause)
+        self.shots = Index((entry for entry in active if entry.answer), pause)
+
+    def __len__(self) -> int:
+        return len(self.facts) + len(self.shots)
+
+    def recall(
+        self, genes: MemoryLayer, query: str, *, token_budget: int | None = TOKENS, namespace: str = ""
+    ) -> Recalled:
+        """What the genes bring up for a query: facts, then worked examples, each best first, within one budget."""
+        floor, room = genes.min_score, token_budget
+        found = self.facts.top(query, genes.retriever_topk, room, min_score=floor, namespace=namespace)
+        if not genes.shots_topk:
+            return found
+        if room is not None:
+            room -= sum(len(entry.text) for entry, _ in found) // CHARS_PER_TOKEN
+        return found + self.shots.top(query, genes.shots_topk, room, min_score=floor, namespace=namespace)
+
+
+def retrieve(
+    genes: MemoryLayer,
+    libraries: Mapping[str | None, Library],
+    query: str,
+    *,
+    token_budget: int | None = TOKENS,
+    namespace: str = "",
+) -> Recalled:
+    """What a genome's memory genes bring up for a query.
+
+    Args:
+        genes: the memory layer.
+        libraries: by snapshot hash; None -> the policy's own memory, for a genome that names no snapshot.
+        query: text of the last user message.
+        token_budget: see `Index.top`.
+        namespace: see `Index.top`.
+
+    Raises:
+        NotFoundError: the genome names a snapshot that is not loaded.
+    """
+    if not genes.recalls:
+        return []
+    library = libraries.get(genes.snapshot)
+    if library is None:
+        if genes.snapshot is None:
+            return []
+        raise NotFoundError(f"memory snapshot {genes.snapshot} is not loaded; restore it or roll the memory layer back")
+    return library.recall(genes, query, token_budget=token_budget, namespace=namespace)
+
+
+def withhold(found: Recalled, share: float, draw: Callable[[], float]) -> Recalled:
+    """Hold each entry out with that probability, so that what it is worth can be told from what its requests are worth.
+
+    What is held out stays in its place as a blank, an entry without a text whose score is negated: it goes on record,
+    and nothing of it goes up.
+
+    Args:
+        found: what was retrieved.
+        share: 0..1.
+        draw: uniform numbers in [0, 1).
+    """
+    return [(Entry(entry.id, ""), -score) if draw() < share else (entry, score) for entry, score in found]

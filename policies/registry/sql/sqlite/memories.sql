@@ -1,0 +1,13 @@
+-- name: add
+INSERT INTO memories (policy, hash, parent, at, who, why, entries, detail, content)
+VALUES (:policy, :hash, :parent, :at, :who, :why, :entries, :detail, :content)
+ON CONFLICT (policy, hash) DO NOTHING;
+
+-- name: content
+SELECT content FROM memories WHERE policy = :policy AND hash = :hash;
+
+-- name: all
+SELECT policy, hash, parent, at, who, why, entries, detail FROM memories WHERE policy = :policy ORDER BY at, rowid;
+
+-- name: drop
+DELETE FROM memories WHERE policy = :policy AND at < :before AND hash NOT IN (SELECT value FROM json_each(:keep));
