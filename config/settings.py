@@ -11,7 +11,8 @@ from policies.genome import Genome
 from policies.kinds import Kind
 from policies.resilience.places import MOST
 from policies.resilience.rules import HealthRules, ResilienceRules
-from policies.strategy.choice import answering, verifying
+from policies.strategy.choice import RESERVED, answering, verifying
+from policies.strategy.router import AUTO
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -106,6 +107,9 @@ class Model(Section):
     model: str
     usd_per_mtok: Price = Price()
     params: dict[str, str | None] = Field(default_factory=dict)
+    capability: Share | None = None  # how able it is; a model that has one may be chosen by `model_key: auto`
+    context_tokens: int | None = Field(default=None, ge=1)  # the router sends no request that is longer
+    tools: bool = True  # nor one with tools where it takes none
 
     @model_validator(mode="before")
     @classmethod
@@ -430,6 +434,7 @@ class Settings(Section):
             for where, name, known in self._references()
             if name is not None and name not in known
         ]
+        wrong += [f"models.{name}: '{name}' has a meaning of its own" for name in self.models if name in RESERVED]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -440,8 +445,10 @@ class Settings(Section):
             for name in model.places:
                 yield f"models.{key}.upstream", name, self.upstreams
         for name, policy in self.policies.items():
-            yield f"policies.{name}.genome.strategy.model_key", policy.genome.strategy.model_key, self.models
-            for gene, key in (*answering(policy.genome.strategy), *verifying(policy.genome.strategy)):
+            genes = policy.genome.strategy
+            if genes.model_key != AUTO:
+                yield f"policies.{name}.genome.strategy.model_key", genes.model_key, self.models
+            for gene, key in (*answering(genes), *verifying(genes)):
                 yield f"policies.{name}.genome.strategy.{gene}", key, self.models
             for at, key in enumerate(policy.resilience.fallbacks):
                 yield f"policies.{name}.resilience.fallbacks.{at}", key, self.models

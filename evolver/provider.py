@@ -16,6 +16,7 @@ from policies.genome import Genome
 from policies.kinds import Address
 from policies.outcome import Answer, cost
 from policies.render import ModelTarget, Renderer
+from policies.strategy.router import AUTO
 
 TIMEOUT_S = 60.0
 CONCURRENCY = 8
@@ -47,7 +48,7 @@ def target(settings: Settings, model_key: str) -> ModelTarget:
 
 def model_key_of(settings: Settings, genome: Genome, body: dict[str, Any]) -> str | None:
     """The model key that serves `body` under `genome`: its own, the one the client named, or the first there is."""
-    if genome.strategy.model_key is not None:
+    if genome.strategy.model_key not in {None, AUTO}:
         return genome.strategy.model_key
     asked = body.get("model")
     for key, model in settings.models.items():

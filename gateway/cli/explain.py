@@ -81,6 +81,10 @@ def _print(facts: dict[str, Any]) -> None:
     experiment = assignment["experiment"]
     counted = " (this request is its evidence)" if assignment["first"] else ""
     click.echo(f"experiment  {experiment}{counted}" if experiment else "experiment  none")
+    for key, terms in (assignment.get("routing") or {"terms": {}})["terms"].items():
+        named = zip(("similarity", "capability", "rating", "cost", "latency", "score"), terms, strict=True)
+        chosen = " (chosen)" if key == assignment["routing"]["key"] else ""
+        click.echo(f"routing     {key}{chosen}: {', '.join(f'{name} {value:.3f}' for name, value in named)}")
     click.echo(f"change      {facts['change']['note']}")
     for line in facts["change"]["diff"]:
         click.echo(f"            {line}")

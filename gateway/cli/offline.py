@@ -20,13 +20,15 @@ from gateway.pipeline.epoch import Arm, Target
 from gateway.pipeline.memories import Memories
 from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.routes import Route
-from gateway.pipeline.targets import default_model, targets_of
+from gateway.pipeline.targets import choices_of, default_model, targets_of
 from policies.dialects import Dialect, dialect_of
 from policies.errors import OperatorError
 from policies.genome import Genome
+from policies.strategy.router import Router
 from policies.memory import Entry
 from policies.memory.lines import unpack
 from policies.registry.port import Registry
+from policies.strategy.router import Router
 
 
 class Unconnected:
@@ -104,6 +106,7 @@ def compiled(settings: Settings, policy: str, genome: Genome, memory: Sequence[E
         default=default,
         alias=alias,
         comment_every_s=every_s,
+        router=Router(choices_of(settings)),
     )
     arm = parts.arm(genome, "production", "", None)
     if arm is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from config.settings import Policy
-from gateway.pipeline.epoch import Arm, Service, Target, Way
+from gateway.pipeline.epoch import Arm, Open, Service, Target, Way
 from gateway.pipeline.memories import Memory
 from gateway.pipeline.metrics import ArmCounters
 from policies.errors import NotFoundError, OperatorError
@@ -14,6 +14,8 @@ from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
 from policies.resilience import RetryBudget
 from policies.strategy.choice import answering, kind_of, verifying
+from policies.strategy.router import AUTO, Router
+from policies.strategy.router import Weights as RouterWeights
 from policies.validators import Validators
 
 _BARE = Genome()  # of questions about answers
@@ -57,6 +59,7 @@ class Parts:
         default: Target,
         alias: Target | None,
         comment_every_s: float,
+        router: Router | None = None,
     ) -> None:
         self.workshop = workshop
         self.name = name
@@ -65,6 +68,7 @@ class Parts:
         self._default = default
         self._alias = alias  # what the policy's name stands for as a model
         self._comment_every_s = comment_every_s
+        self._router = router
         self.problems: list[str] = []
         self.used: set[Renderer] = set()
 
@@ -96,7 +100,23 @@ class Parts:
             hash_bytes=digest.encode(),
             version_bytes=label.encode(),
             service=service,
+            open=self._open(genome, digest),
         )
+
+    def _open(self, genome: Genome, digest: str) -> Open | None:
+        """What the router may choose from: the models that have a `capability`."""
+        genes, router = genome.strategy, self._router
+        if genes.model_key != AUTO or router is None:
+            return None
+        ways = tuple(self._way(genome, digest, self._named(choice.key)) for choice in router.choices)
+        weights = RouterWeights(
+            genes.router_similarity,
+            genes.router_capability,
+            genes.router_rating,
+            genes.router_cost,
+            genes.router_latency,
+        )
+        return Open(router, ways, weights)
 
     def _service(self, genome: Genome, digest: str) -> Service | None:
         if kind_of(genome.strategy) == "plain":
@@ -112,7 +132,9 @@ class Parts:
 
     def _ways(self, genome: Genome, digest: str) -> tuple[Way, Mapping[str, Way]]:
         key = genome.strategy.model_key
-        if key is None:
+        if key == AUTO and self._router is None:
+            raise OperatorError("`model_key: auto` chooses among models with a `capability`; give one to two or more")
+        if key is None or key == AUTO:
             ways = {name: self._way(genome, digest, target) for name, target in self._targets.items()}
             if self._alias is not None:
                 ways[self.name] = self._way(genome, digest, self._alias)

@@ -20,6 +20,8 @@ from policies.matching import Matcher
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
 from policies.resilience import RetryBudget, TimeoutRules
+from policies.strategy.router import Router
+from policies.strategy.router import Weights as RouterWeights
 from policies.validators import Validators
 
 
@@ -41,6 +43,15 @@ class Way:
 
     renderer: Renderer
     target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An arm whose genome leaves the model open: the policy's router, which outlives epochs, and what it weighs."""
+
+    router: Router
+    ways: tuple[Way, ...]  # by position in the router's choices
+    weights: RouterWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class Arm:
     hash_bytes: bytes
     version_bytes: bytes
     service: Service | None = None  # None: one call, relayed as it comes
+    open: Open | None = None  # None: the model is the genome's or the client's
 
     def way(self, model: str) -> Way:
         """How a request for `model` is rendered."""

@@ -16,7 +16,7 @@ from gateway.http.messages import Headers, Reply, Request
 from gateway.pipeline import answers
 from gateway.pipeline.core import Core
 from gateway.pipeline.courier import Courier
-from gateway.pipeline.epoch import Epoch, PolicyView, Target, Way
+from gateway.pipeline.epoch import Epoch, Open, PolicyView, Target, Way
 from gateway.pipeline.failures import Failure
 from gateway.pipeline.fallopen import Stage
 from gateway.pipeline.plan import Plan, conversation_of, decide, short
@@ -26,8 +26,10 @@ from gateway.pipeline.rendering import Rendered, render, render_for
 from gateway.pipeline.routes import Route
 from gateway.pipeline.settle import Settled, settle
 from gateway.pipeline.strategy.coordinator import server_for
+from gateway.pipeline.strategy.routing import learn, routed
 from policies.outcome import Answer
 from policies.resilience import Attempts
+from policies.strategy.router import Routing
 
 
 class Exchange:
@@ -37,6 +39,8 @@ class Exchange:
     _recent: Recent | None = None
     _before_s = _first_ms = _answered_ms = 0.0
     _fell_open = _ended = _streams = False
+    _way: Way | None = None  # where the router has chosen it
+    routing: Routing | None = None
     trace: Any = None  # a note of the observer's
     intent = ""  # what it is about, where its policy tells intents apart
 
@@ -58,7 +62,9 @@ class Exchange:
         self.turns = view.dialect.turns(body)
         self.plan = self._choose(view)
         self.records = request.index.get(b"x-evogate-record") != b"off" and core.recorder.keeps(self.plan.unit)
-        self.rendered = render(epoch, self.plan, body, self.turns, request.body, model, self._render_failed)
+        if self.plan.arm.open is not None:
+            self._route(self.plan.arm.open)
+        self.rendered = render(epoch, self.plan, body, self.turns, request.body, model, self._render_failed, self._way)
         service = self.plan.arm.service
         if service is None or self._fell_open:
             self._courier: Server = Courier(core, self, self.rendered)
@@ -89,6 +95,14 @@ class Exchange:
             self.failed_open("assignment", error)
             return Plan(view, view.production, short(self.id), 1, "fell_open")
 
+    def _route(self, arm: Open) -> None:
+        try:
+            found = routed(arm, self, self._core.loop.time())
+            if found is not None:
+                self._way, self.routing = found
+        except Exception as error:  # noqa: BLE001
+            self.failed_open("strategy", error)
+
     def failed_open(self, stage: Stage, error: Exception) -> None:
         """Count a swallowed fault, here and against the arm."""
         self._fell_open = True
@@ -113,7 +127,13 @@ class Exchange:
     @property
     def way(self) -> Way:
         """How the request is rendered."""
-        return self.plan.arm.way(self.model)
+        return self._way or self.plan.arm.way(self.model)
+
+    def may_go(self, target: Target) -> bool:
+        """Whether the client's credential, if it sent one, need not go there or is meant for it."""
+        return target.route is not None and target.route.may_serve(
+            self._epoch.default_route, credentials=self._has_credential
+        )
 
     def attempts(self, now: float, *, falls_back: bool = True) -> Attempts:
         """Begin to count attempts, after the first has failed."""
@@ -126,11 +146,7 @@ class Exchange:
     @property
     def fallbacks(self) -> Sequence[Way]:
         """Other models for this request, in order: those that the client's credential need not go to."""
-        meant, known = self._epoch.default_route, self._has_credential
-        ways = self.plan.arm.fallbacks
-        return [
-            way for way in ways if way.target.route is not None and way.target.route.may_serve(meant, credentials=known)
-        ]
+        return [way for way in self.plan.arm.fallbacks if self.may_go(way.target)]
 
     @property
     def blames_upstream(self) -> bool:
@@ -244,6 +260,8 @@ class Exchange:
         done = self._judge(status, answer, broke, total_ms, gone=gone)
         if self._recent is not None:
             core.settled(self, self._recent, done, now)
+        if self.routing is not None:
+            self._learn(self.routing, done)
         try:
             core.recorder.append(core.recorder.outcome(self.id, now, done, bodies=self.records), then)
         except Exception as error:  # noqa: BLE001
@@ -257,6 +275,14 @@ class Exchange:
         # No cycle is left for the collector, which would else cost more than all of this.
         reply.on_gone = reply.on_pause = reply.on_resume = None
         del self._courier
+
+    def _learn(self, routing: Routing, done: Settled) -> None:
+        arm = self.plan.arm.open
+        try:
+            if arm is not None:
+                learn(arm, routing, self._courier, self, done)
+        except Exception as error:  # noqa: BLE001
+            self._core.fall_open.count("strategy", error)
 
     def _judge(self, status: int, answer: Answer | None, broke: str | None, total_ms: float, *, gone: bool) -> Settled:
         courier = self._courier

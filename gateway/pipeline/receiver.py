@@ -25,6 +25,10 @@ class Receiver(Protocol):
         """The client's."""
 
     @property
+    def id(self) -> str:
+        """The request's."""
+
+    @property
     def body(self) -> dict[str, Any]:
         """What was asked, as the client's JSON."""
 

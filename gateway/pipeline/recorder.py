@@ -80,6 +80,7 @@ class Recorder:
                 "intent": exchange.intent,
                 "body": Fragment(self._redactor(exchange.request.body)) if exchange.records else None,
                 "rendered": blake2b(rendered.payload, digest_size=8).hexdigest(),
+                "routing": exchange.routing.record if exchange.routing is not None else None,
                 "memory": [(entry.id, score) for entry, score in rendered.memory] if rendered.memory else _NOTHING,
             }
         )

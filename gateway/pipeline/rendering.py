@@ -36,8 +36,11 @@ def render(  # noqa: PLR0917 - on the path of every request
     raw: bytes,
     model: str,
     on_fault: Callable[[Exception], None],
+    way: Way | None = None,
 ) -> Rendered:
     """The arm's bytes; else production's; else the client's with the alias replaced; else as sent.
+
+    `way` is what the router has chosen for the plan's arm.
 
     `on_fault` hears of each step that failed here. A body that no genome can be applied to is the client's fault: it
     goes up as it is, for the provider to refuse.
@@ -45,7 +48,8 @@ def render(  # noqa: PLR0917 - on the path of every request
     for arm in (plan.arm, plan.view.production):
         try:
             memory = arm.memory.recall(turns.text) if arm.memory is not None else _NO_MEMORY
-            return _apply(arm.way(model), body, turns, raw, memory)
+            chosen = way if way is not None and arm is plan.arm else arm.way(model)
+            return _apply(chosen, body, turns, raw, memory)
         except ClientError:
             break
         except Exception as error:  # noqa: BLE001

@@ -20,8 +20,8 @@ import orjson
 from policies.errors import EvoGateError
 
 if TYPE_CHECKING:
-    from gateway.pipeline.courier import Courier
     from gateway.pipeline.exchange import Exchange
+    from gateway.pipeline.receiver import Server
     from gateway.pipeline.settle import Settled
 
 PER_S = 100
@@ -33,7 +33,7 @@ def failed(request_id: str, **fields: Any) -> None:
     logging.getLogger(REQUESTS).warning("request failed", extra={"fields": {"request_id": request_id, **fields}})
 
 
-def covered_failed(exchange: "Exchange", courier: "Courier", done: "Settled") -> None:
+def covered_failed(exchange: "Exchange", courier: "Server", done: "Settled") -> None:
     """Say so of a request that a policy covers."""
     plan, route = exchange.plan, courier.rendered.target.route
     failed(

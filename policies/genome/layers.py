@@ -16,6 +16,7 @@ LayerName = Literal["prompt", "memory", "strategy"]
 LAYERS: tuple[LayerName, ...] = ("prompt", "memory", "strategy")
 
 ModelKey = Annotated[str, Field(min_length=1, max_length=128)]
+RouterWeight = Annotated[float, Field(ge=0.0, le=2.0)]
 RuleText = Annotated[str, Field(min_length=1, max_length=4_000)]
 
 
@@ -95,7 +96,12 @@ class MemoryLayer(Layer):
 class StrategyLayer(Layer):
     """How the model is called. `None` leaves the client's own value in force."""
 
-    model_key: ModelKey | None = None
+    model_key: ModelKey | None = None  # `auto`: the router decides, see policies/strategy/router.py
+    router_similarity: RouterWeight = 1.0
+    router_capability: RouterWeight = 0.3
+    router_rating: RouterWeight = 0.3
+    router_cost: RouterWeight = 0.3
+    router_latency: RouterWeight = 0.1
     temperature: float | None = Field(default=None, ge=0.0, le=1.0)
     top_p: float | None = Field(default=None, gt=0.0, le=1.0)
     max_tokens: int | None = Field(default=None, ge=256, le=8_192)

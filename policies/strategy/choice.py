@@ -8,8 +8,10 @@ from policies.genome import StrategyLayer
 from policies.strategy.cascade import AGREEMENT, Cascade
 from policies.strategy.consensus import Consensus
 from policies.strategy.mending import Corrected
+from policies.strategy.router import AUTO
 from policies.strategy.tactic import Numbers, Single, Tactic
 
+RESERVED = frozenset({AUTO, AGREEMENT})  # no model's key
 Kind = Literal["plain", "repairs", "consensus", "cascade"]
 
 

@@ -121,6 +121,11 @@ class Leg:
         return self._exchange.request
 
     @property
+    def id(self) -> str:
+        """The request's."""
+        return self._exchange.id
+
+    @property
     def model(self) -> str:
         """As the client asked."""
         return self._exchange.model

@@ -2,18 +2,24 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from policies.strategy.features import features
 from tests.gateway.pipeline.conftest import JSON, Running, running, settings
 from tests.gateway.pipeline.scripted import DONE, END, STREAM, Visit, chunk, completion, delta, provider, whole
 from tests.gateway.pipeline.strategy.genes import SLOW, Reply
 
 EVERY_S = 0.05
+LARGE_PRICE = {"input": 2.0, "output": 8.0}
+MODELS = {
+    "large": {"upstream": "sandbox", "model": "sandbox-large", "usd_per_mtok": LARGE_PRICE, "capability": 1.0},
+    "small": {"upstream": "sandbox", "model": "sandbox-small", "capability": 0.2},
+}
 
 
 class Bench:
@@ -50,6 +56,13 @@ class Bench:
     def outcome(self) -> JSON:
         return self.gateway.frames("outcome")[-1]
 
+    def teach(self, known: Iterable[tuple[str, float, float]]) -> None:
+        """Let the router know what came of the same question before: (model, quality, milliseconds)."""
+        arm = self.gateway.core.epoch.policies["assistant"].production.open
+        for key, quality, ms in known:
+            assert arm is not None
+            arm.router.learn(key, features("How much?"), quality, ms=ms, tokens=5)
+
     async def ask(self, **extra: Any) -> str:
         status, _, body = await self.gateway.ask("How much?", **extra)
         assert status == 200, body
@@ -69,7 +82,10 @@ async def bench(home: Path, strategy: JSON, reply: Reply, **policy: Any) -> Asyn
     genome = {"strategy": {"model_key": "large", **strategy}}
     async with provider(lambda visit: found.script(visit, reply)) as url:
         config = settings(
-            url, {"genome": genome, **policy}, gateway={"port": 0, "admin_port": 0, "comment_every_s": EVERY_S}
+            url,
+            {"genome": genome, **policy},
+            gateway={"port": 0, "admin_port": 0, "comment_every_s": EVERY_S},
+            models=MODELS,
         )
         async with running(config, home) as found.gateway:
             yield found

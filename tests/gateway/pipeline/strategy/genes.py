@@ -35,6 +35,7 @@ class Row:
     effect: Callable[[Result], bool]
     others: JSON = field(default_factory=dict)
     request: JSON = field(default_factory=dict)
+    known: tuple[tuple[str, float, float], ...] = ()  # to the router of the question: (model, quality, milliseconds)
 
 
 def asks_again(request: JSON) -> bool:
@@ -66,6 +67,15 @@ WANTS_A = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type"
 VOTE = {"use_consensus": True}
 CASCADE = {"cascade_model": "small"}
 
+AUTO = {"model_key": "auto"}
+LARGE_BETTER = (("small", 0.0, 50.0), ("large", 1.0, 50.0)) * 10
+DEAR = AUTO | {"router_similarity": 0.0, "router_cost": 0.6}  # the small model, unless something speaks against it
+
+
+def chosen(key: str) -> Callable[[Result], bool]:
+    return lambda result: result.models == [key]
+
+
 STRATEGIES: dict[str, Row] = {
     "repairs": Row(
         "local",
@@ -96,7 +106,14 @@ STRATEGIES: dict[str, Row] = {
         lambda result: result.text == "sandbox-large",
         others=CASCADE,
     ),
-    "cascade_samples": Row(
-        5, says("Correct"), lambda result: sum(map(verifies, result.sent)) == 5, others=CASCADE
+    "router_similarity": Row(
+        0.0, by_turn("a"), chosen("small"), others=AUTO | {"router_rating": 0.0}, known=LARGE_BETTER
     ),
+    "router_capability": Row(2.0, by_turn("a"), chosen("large"), others=AUTO),
+    "router_rating": Row(2.0, by_turn("a"), chosen("large"), others=DEAR, known=LARGE_BETTER),
+    "router_cost": Row(2.0, by_turn("a"), chosen("small"), others=AUTO | {"router_capability": 1.0}),
+    "router_latency": Row(
+        2.0, by_turn("a"), chosen("large"), others=DEAR, known=(("small", 1.0, 900.0), ("large", 1.0, 9.0))
+    ),
+    "cascade_samples": Row(5, says("Correct"), lambda result: sum(map(verifies, result.sent)) == 5, others=CASCADE),
 }

@@ -10,9 +10,10 @@ from tests.gateway.pipeline.strategy.genes import STRATEGIES, Result, Row
 
 async def served(home: Path, strategy: dict[str, object], row: Row) -> Result:
     async with bench(home, strategy, row.reply) as found:
+        found.teach(row.known)
         text = await found.ask(**row.request)
         assert sum(found.gateway.core.fall_open.counts.values()) == 0, found.gateway.core.fall_open.last
-        return Result(text, found.sent, found.outcome["strategy"])
+        return Result(text, found.sent, found.outcome["strategy"] or {})
 
 
 @pytest.mark.parametrize("gene", STRATEGIES)

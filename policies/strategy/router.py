@@ -1,0 +1,177 @@
+"""Which model serves a request, where the genome leaves it open (`model_key: auto`).
+
+    score = a * similarity + b * capability + c * rating - d * cost - e * latency
+
+Every term is normalised to 0..1 and recorded. Similarity: how well each model did on its own past requests nearest to
+this one (k = 7), pulled towards 1/2 while there are few. Capability: as configured. Rating: Elo's, from requests so
+alike that their outcomes can be compared. Cost and latency: as expected, in units of the dearest and the slowest.
+
+What is known lives in memory and is bounded: the last requests of each model as hashed words. It learns nothing from
+outcomes that say nothing about a model.
+
+Sources: Cover and Hart 1967 for neighbours; Weinberger et al. 2009 for hashed features; Elo 1978.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.strategy.features import DIMENSIONS, features
+
+AUTO = "auto"
+NEIGHBOURS = 7
+KEPT = 256  # requests of each model
+_PRIOR = 1.0  # neighbours of quality 1/2 that are always there, each as near as can be
+_ALIKE = 0.6  # cosine from which two requests' outcomes count as a match
+_STEP = 16.0  # Elo's K
+_SCALE = 400.0
+_FORGETS = 0.05  # of a running mean, with each outcome
+_GUESSED_TOKENS = 300.0  # of an answer, before any was seen
+
+Vector = NDArray[np.float32]
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Of the terms, 0 or more."""
+
+    similarity: float = 1.0
+    capability: float = 0.3
+    rating: float = 0.3
+    cost: float = 0.3
+    latency: float = 0.1
+
+
+class Choice(NamedTuple):
+    """A model that may be chosen. Prices in US dollars per million tokens; `capability` 0..1."""
+
+    key: str
+    capability: float
+    input_price: float
+    output_price: float
+    context_tokens: int | None = None  # None: no limit is known
+    tools: bool = True
+
+    def fits(self, tokens: int, *, tools: bool) -> bool:
+        """Whether a request of about that many tokens, answer included, is within what the model can do."""
+        return (self.tools or not tools) and (self.context_tokens is None or tokens <= self.context_tokens)
+
+
+class Routing(NamedTuple):
+    """A decision: the model's key, and for each eligible one its terms, in the order of the formula, and its score."""
+
+    key: str
+    terms: Mapping[str, tuple[float, ...]]
+    vector: Vector  # of the request, for `learn`
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As the assignment frame has it."""
+        return {"key": self.key, "terms": {key: [round(x, 4) for x in terms] for key, terms in self.terms.items()}}
+
+
+class Router:
+    """What one policy knows of its models, and the decision. `choices` in the order in which ties are broken."""
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self.choices = tuple(choices)
+        self._index = {choice.key: at for at, choice in enumerate(self.choices)}
+        count = len(self.choices)
+        self._vectors = np.zeros((count, KEPT, DIMENSIONS), dtype=np.float32)
+        self._quality = np.zeros((count, KEPT))
+        self._learnt = np.zeros(count, dtype=np.int64)
+        self._ratings = np.zeros(count)
+        self._ms = np.full(count, np.nan)
+        self._tokens = np.full(count, _GUESSED_TOKENS)
+        self._capability = np.array([choice.capability for choice in self.choices])
+        self._input = np.array([choice.input_price for choice in self.choices])
+        self._output = np.array([choice.output_price for choice in self.choices])
+
+    def position(self, key: str) -> int:
+        """Of a model among the choices."""
+        return self._index[key]
+
+    def route(self, text: str, tokens: int, eligible: Sequence[int], weights: Weights) -> Routing:
+        """Choose among the models at the positions `eligible`, of which there is at least one.
+
+        Args:
+            text: what the request asks.
+            tokens: about how many go in.
+            eligible: positions in `choices`.
+            weights: of the terms.
+        """
+        vector = features(text)
+        at = np.array(eligible)
+        terms = np.column_stack((
+            self._similarity(vector)[at],
+            self._capability[at],
+            self._rating()[at],
+            _relative((tokens * self._input + self._tokens * self._output)[at]),
+            _relative(self._latency()[at]),
+        ))  # fmt: skip
+        signed = np.array((weights.similarity, weights.capability, weights.rating, -weights.cost, -weights.latency))
+        scores = terms @ signed
+        rows = np.column_stack((terms, scores)).tolist()
+        found = {self.choices[place].key: tuple(row) for place, row in zip(eligible, rows, strict=True)}
+        return Routing(self.choices[eligible[int(scores.argmax())]].key, found, vector)
+
+    def learn(self, key: str, vector: Vector, quality: float, *, ms: float, tokens: int) -> None:
+        """What came of a request.
+
+        Args:
+            key: who served it.
+            vector: of its text.
+            quality: 0..1.
+            ms: to the last byte.
+            tokens: of the answer; 0 is unknown.
+        """
+        at = self._index[key]
+        self._match(at, vector, quality)
+        slot = int(self._learnt[at]) % KEPT
+        self._vectors[at, slot], self._quality[at, slot] = vector, quality
+        self._learnt[at] += 1
+        self._ms[at] = ms if np.isnan(self._ms[at]) else self._ms[at] + _FORGETS * (ms - self._ms[at])
+        if tokens:
+            self._tokens[at] += _FORGETS * (tokens - self._tokens[at])
+
+    def _near(self, vector: Vector) -> NDArray[np.float32]:
+        """(models, KEPT): cosine to each request on record; 0 where there is none."""
+        near: NDArray[np.float32] = np.maximum(self._vectors @ vector, np.float32(0.0))
+        return near
+
+    def _similarity(self, vector: Vector) -> Numbers:
+        near = self._near(vector)
+        best = np.argpartition(near, KEPT - NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
+        weight = np.take_along_axis(near, best, axis=1).astype(np.float64)
+        votes = (weight * np.take_along_axis(self._quality, best, axis=1)).sum(axis=1)
+        return np.asarray((votes + 0.5 * _PRIOR) / (weight.sum(axis=1) + _PRIOR))
+
+    def _rating(self) -> Numbers:
+        return np.asarray(1.0 / (1.0 + 10.0 ** ((self._ratings.mean() - self._ratings) / _SCALE)))
+
+    def _latency(self) -> Numbers:
+        if np.isnan(self._ms).all():
+            return np.zeros(len(self.choices))
+        return np.where(np.isnan(self._ms), np.nanmin(self._ms), self._ms)  # the unknown is worth a try
+
+    def _match(self, at: int, vector: Vector, quality: float) -> None:
+        """Elo's update against each other model's most similar request, where that is similar enough."""
+        near = self._near(vector)
+        slots = near.argmax(axis=1)
+        for other, slot in enumerate(slots.tolist()):
+            if other != at and near[other, slot] >= _ALIKE:
+                won = 0.5 + 0.5 * (quality - float(self._quality[other, slot]))
+                expected = 1.0 / (1.0 + 10.0 ** ((self._ratings[other] - self._ratings[at]) / _SCALE))
+                moved = _STEP * (won - expected)
+                self._ratings[at] += moved
+                self._ratings[other] -= moved
+
+
+def _relative(values: Numbers) -> Numbers:
+    """In units of the largest, 0..1."""
+    largest = values.max()
+    return values / largest if largest > 0.0 else np.zeros_like(values)
