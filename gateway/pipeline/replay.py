@@ -77,6 +77,7 @@ class Replay:
             return
         entry.essence, entry.reward = _essence(frame), frame["reward"]
         if not entry.fresh:
+            self._core.evidence.followed(entry.entrances, entry.unit, frame["failure"], frame["at"])
             return
         self._core.evidence.settled(entry.entrances, entry.unit, frame["failure"], frame["at"])
         if entry.reward is not None and frame["at"] > self._counted_until:

@@ -66,6 +66,11 @@ class Retrial:
         if at <= self.ruling.at:
             self._evidence.settled(unit, failure, now=at)
 
+    def followed(self, unit: str, failure: str | None, at: float) -> None:
+        """A later answer of it ended."""
+        if at <= self.ruling.at:
+            self._evidence.followed(unit, failure, now=at)
+
     def judged(self, unit: str, score: float, at: float) -> None:
         """A user said what an answer was worth."""
         if at <= self.ruling.at:

@@ -47,9 +47,9 @@ class Docket:
     def outcome(self, frame: Frame, asked: Mapping[str, Any]) -> None:
         """An answer to the request `asked` has ended; a unit's first one settles it."""
         unit, entered = self._entered.get(frame["id"], ("", _NOTHING))
-        if asked["why"] in FRESH:
-            for retrial in entered:
-                retrial.settled(unit, frame["failure"], frame["at"])
+        for retrial in entered:
+            heard = retrial.settled if asked["why"] in FRESH else retrial.followed
+            heard(unit, frame["failure"], frame["at"])
 
     def feedback(self, frame: Frame) -> None:
         """A user has said what an answer was worth."""
