@@ -18,7 +18,7 @@ from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.recent import Recent, RecentRequests
 from gateway.pipeline.recorder import Recorder
 from gateway.pipeline.settle import Settled
-from gateway.pipeline.signals import observe
+from gateway.pipeline.signals import observe, tool_results
 from gateway.recording.frames import Signal
 from gateway.recording.ids import IdSource
 from gateway.telemetry.lines import covered_failed
@@ -106,7 +106,7 @@ class Core:
         try:
             before = self.recent.add(entry)
             if before is not None:
-                self._compare(before, entry, text)
+                self._compare(before, entry, exchange)
             intents = plan.view.intents
             if intents is not None:
                 exchange.intent = entry.intent = intents.classify(text)
@@ -171,10 +171,12 @@ class Core:
         except Exception as error:  # noqa: BLE001
             self.fall_open.count("mirror", error)
 
-    def _compare(self, before: Recent, entry: Recent, text: str) -> None:
+    def _compare(self, before: Recent, entry: Recent, exchange: "Exchange") -> None:
         if not entry.entrances and before.arm == entry.arm:
             entry.entrances = before.entrances  # feedback on a later turn speaks of the unit's experiment
-        kind = observe(before, turn=entry.turn, text=text, said=entry.said, now=entry.at)
+        turns = exchange.turns
+        results = tool_results(exchange.body, turns.last)
+        kind = observe(before, turn=entry.turn, text=turns.text, said=entry.said, now=entry.at, results=results)
         if kind is None:
             return
         self.metrics.signals += 1

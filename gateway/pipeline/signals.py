@@ -33,8 +33,9 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _ERROR = re.compile(
-    r"^[\s*#(<-]*(?:error\b|[\w.]*(?:error|exception):|exception\b|traceback \(most|failed\b|fatal:|timed out\b|timeout\b"
-    r"|(?:http )?(?:status )?[45]\d\d (?:[a-z]+ )*(?:error|found|request|unauthorized|forbidden|unavailable|timeout))"
+    r"^[\s*#(<-]*(?:error\b|[\w.]*(?:error|exception):|exception\b|traceback \(most|failed\b|fatal:|timed out\b"
+    r"|timeout\b|(?:http )?(?:status )?[45]\d\d (?:[a-z]+ )*"
+    r"(?:error|found|request|unauthorized|forbidden|unavailable|timeout))"
     r'|"(?:error|errors|exception)"\s*:\s*+(?!null\b|false\b|""|\[\s*\]|\{\s*\}|0\b)\S'
     r'|"is_?error"\s*:\s*true\b|"(?:success|ok)"\s*:\s*false\b|"status"\s*:\s*"(?:error|fail(?:ed|ure)?)"',
     re.IGNORECASE,

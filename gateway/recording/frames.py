@@ -39,7 +39,6 @@ class Assignment:
     body: Any = None  # the client's JSON; None where recording is off
     rendered: str = ""  # 64-bit BLAKE2b of the bytes sent up, hexadecimal
     memory: list[tuple[str, float]] = field(default_factory=list)  # (entry id, score) injected
-    routing: dict[str, Any] | None = None  # {"key", "terms": {key: terms and score}}, see policies.strategy.router
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Signal:
 
     id: str  # the request that it is about
     at: float
-    kind: Literal["feedback", "retry", "correction", "shadow", "verdict"]
+    kind: Literal["feedback", "retry", "correction", "tool_ok", "tool_error", "shadow", "verdict"]
     policy: str
     unit: str
     data: dict[str, Any] = field(default_factory=dict)
