@@ -146,6 +146,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._hand_over(call)
             return
         if headless and parser.status and sink is not None:
+            call.request = b""  # it is not sent again: a stream may last for minutes, and a prompt be large
             sink.on_head(parser.status, parser.headers)
         data = parser.take()
         if data and call.sink is not None:

@@ -333,6 +333,21 @@ async def test_a_sink_may_cancel_at_any_point(at: str) -> None:
         assert sink.heard[-1] == at
 
 
+async def test_a_stream_does_not_keep_what_was_sent() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+        await reader.read()
+
+    async with ScriptedUpstream.running(script) as upstream, pool_to(upstream.port) as pool:
+        sink = Sunk()
+        call = ask(pool, sink, b"x" * 100_000)
+        assert len(call.request) > 100_000
+        await asyncio.wait_for(sink.fed.wait(), PATIENCE_S)
+        assert call.request == b""
+        call.cancel()
+
+
 async def test_a_paused_call_reads_no_further_and_does_not_idle_out() -> None:
     sent = 0
 
