@@ -12,7 +12,7 @@ from config.settings import BanditSettings, BreakerSettings, Policy, Upstream
 from gateway.http.calls import Patience
 from gateway.http.framing import HOP_BY_HOP
 from gateway.http.messages import Headers
-from gateway.http.upstream import Call, Sink
+from gateway.http.upstream import Call, Sink, UpgradeSink
 from gateway.pipeline.allocation import allocate, entrances
 from gateway.pipeline.entropy import Entropy
 from gateway.pipeline.epoch import Entrance, PolicyView, Trial
@@ -167,12 +167,15 @@ class NoPool:
         self,
         method: bytes,
         path: bytes,
-        headers: Headers,
+        headers: Headers | bytes,
         body: bytes,
         sink: Sink,
         timeouts: TimeoutRules | None = None,
     ) -> Call:
         return Call(method, body, sink, 0.0, Patience(1.0, 1.0, 1.0, 1.0))
+
+    def upgrade(self, path: bytes, headers: Headers | bytes, protocol: bytes, sink: UpgradeSink) -> Call:
+        raise AssertionError("nobody asks for another protocol here")
 
     def close(self) -> None:
         self.closed = True

@@ -24,6 +24,9 @@ class NoPool:
     def call(self, *_: object, **__: object) -> Call:
         return Call.__new__(Call)
 
+    def upgrade(self, path: bytes, headers: Headers | bytes, protocol: bytes, sink: UpgradeSink) -> Call:
+        raise AssertionError("nobody asks for another protocol here")
+
     def close(self) -> None:
         self.closed = True
 
