@@ -39,6 +39,7 @@ class Assignment:
     body: Any = None  # the client's JSON; None where recording is off
     rendered: str = ""  # 64-bit BLAKE2b of the bytes sent up, hexadecimal
     memory: list[tuple[str, float]] = field(default_factory=list)  # (entry id, score) injected
+    routing: dict[str, Any] | None = None  # {"key", "terms": {key: terms and score}}, see policies.strategy.router
 
 
 @dataclass(frozen=True, slots=True)
