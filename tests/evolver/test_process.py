@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 
-from tests.evolver.support import POLICY, World, make_settings
+from tests.evolver.support import POLICY, World, make_settings, make_world
 
 
 def command(home: Path, *more: str) -> list[str]:
@@ -114,3 +115,25 @@ async def test_once_runs_one_cycle_and_ends(world: World, tmp_path: Path) -> Non
     assert process.returncode == 0, errors
     line = json.loads(output)
     assert (line["policy"], line["added"]) == (POLICY, [])
+
+
+@pytest.mark.slow
+def test_simulated_learnings_reach_a_running_evolver_from_the_command(tmp_path: Path) -> None:
+    config, home = configured(tmp_path / "evogate.yaml"), tmp_path / "home"
+    home.mkdir()
+
+    async def serve_once() -> None:
+        async with make_world(home, make_settings()):
+            pass
+
+    asyncio.run(serve_once())
+    environ = {**os.environ, "EVOGATE_HOME": str(home)}
+    with running(home, "--config", str(config), "--port", "0") as (_, url):
+        for simulated, runs in (("99", 0), ("100", 1)):
+            before = status(url)["last_check_time"]
+            command = [sys.executable, "-m", "gateway", "trigger", "--simulate-learnings", simulated]
+            done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
+            assert "triggered; the evolver starts a cycle" in done.stdout
+            while (now := status(url))["last_check_time"] == before or now["running"]:
+                pass
+            assert now["training_runs"] == runs
