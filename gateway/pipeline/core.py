@@ -131,6 +131,9 @@ class Core:
                 self.evidence.settled(plan.entrances, plan.unit, failure, now)
                 if failure is not None:
                     self.on_alarm()
+            elif failure is not None and entry.entrances:
+                self.evidence.followed(entry.entrances, entry.unit, failure, now)
+                self.on_alarm()
             if plan.view.dialect.stores and done.answer is not None:
                 self.lineages.answered(exchange.turns, done.answer.id, plan.unit, plan.turn)
             if entry.fresh and reward is not None:

@@ -122,6 +122,7 @@ class PolicyView:
     drawn: tuple[Arm, ...]  # those that new conversations are drawn among, as in `shares`
     shares: Shares
     salt: bytes
+    salt_name: str  # what recordings call it
     odds: tuple[tuple[str, float], ...]  # (content hash, propensity) as recorded
     entrances: tuple[tuple[Entrance, ...], ...]  # by position in `drawn`
     experiments: tuple[str | None, ...]  # what the assignment frame names, by position in `drawn`

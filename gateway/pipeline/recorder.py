@@ -82,6 +82,7 @@ class Recorder:
                 "rendered": blake2b(rendered.payload, digest_size=8).hexdigest(),
                 "routing": exchange.routing.record if exchange.routing is not None else None,
                 "memory": [(entry.id, score) for entry, score in rendered.memory] if rendered.memory else _NOTHING,
+                "salt": plan.view.salt_name if plan.why == "draw" else "",
             }
         )
 

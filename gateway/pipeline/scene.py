@@ -17,6 +17,7 @@ from policies.genome import MemoryLayer
 from policies.intents import Classifier
 from policies.render import Renderer
 from policies.resilience import TimeoutRules
+from policies.salt import salt_name
 
 _CONDITIONAL: frozenset[object] = frozenset({"json_schema", "tool_args"})
 _RESTING = 5  # older versions that conversations may still be pinned to
@@ -78,6 +79,7 @@ class Scene:
         entered = entrances(shares, trials)
         self._rest(arms)
         salts = [e.salt for e in self._rows.experiments] + ([self._rows.holdback.salt] if self._rows.holdback else [])
+        salt = self._workshop.salt(self._name, salts)
         kind, _, header = self._policy.unit.partition(":")
         weights = self._weights()
         gates = self._policy.reward.gates
@@ -88,7 +90,8 @@ class Scene:
             arms=arms,
             drawn=tuple(arms[arm] for arm in shares.arms),
             shares=shares,
-            salt=self._workshop.salt(self._name, salts),
+            salt=salt,
+            salt_name=salt_name(salt),
             odds=tuple(zip(shares.arms, shares.propensities, strict=True)),
             entrances=entered,
             experiments=tuple(found[0].experiment if found else None for found in entered),
@@ -173,7 +176,7 @@ class Scene:
         arm = self._parts.arm(genome, "production", label, None)
         if arm is not None:
             return arm
-        # The memory that it names is gone, or the model: its prompt still applies, if need be to the client's own model.
+        # Its memory is gone, or its model: the prompt still applies, if need be to the client's own model.
         unreminded = genome.model_copy(update={"memory": MemoryLayer()})
         strategy = genome.strategy.model_copy(update={"model_key": None})
         for plain in (unreminded, unreminded.model_copy(update={"strategy": strategy})):

@@ -40,6 +40,7 @@ class Assignment:
     rendered: str = ""  # 64-bit BLAKE2b of the bytes sent up, hexadecimal
     memory: list[tuple[str, float]] = field(default_factory=list)  # (entry id, score) injected
     routing: dict[str, Any] | None = None  # {"key", "terms": {key: terms and score}}, see policies.strategy.router
+    salt: str = ""  # name of the key that a draw was made with, see policies.salt; empty where nothing was drawn
 
 
 @dataclass(frozen=True, slots=True)

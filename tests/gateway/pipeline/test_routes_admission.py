@@ -8,7 +8,7 @@ import pytest
 
 from config.settings import Upstream
 from gateway.http.messages import Headers
-from gateway.http.upstream import Call
+from gateway.http.upstream import Call, UpgradeSink
 from gateway.pipeline.admission import Admission, Refused
 from gateway.pipeline.places import Places
 from gateway.pipeline.routes import Route
