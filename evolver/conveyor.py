@@ -38,8 +38,17 @@ async def frozen(registry: Registry) -> bool:
 
 
 async def _troubled(context: Context) -> set[str]:
-    """Policies whose provider is out: what is measured now says nothing, so learning rests."""
-    return {i.policy for i in await context.registry.incidents() if i.kind == "PROVIDER" and i.resolved_at is None}
+    """Policies whose provider is out: what is measured now says nothing, so learning rests, for a breaker's window.
+
+    No longer: failures that rose on every arm and stay are what is asked now, and comparisons are side by side anyway.
+    """
+    open_ = (i for i in await context.registry.incidents() if i.kind == "PROVIDER" and i.resolved_at is None)
+    return {i.policy for i in open_ if context.now - i.at < _window_s(i.policy, context)}
+
+
+def _window_s(policy: str, context: Context) -> float:
+    settings = context.policy(policy)
+    return settings.breaker.window_s if settings is not None else float("inf")
 
 
 async def _step(stations: Line, candidate: Candidate, context: Context) -> bool:

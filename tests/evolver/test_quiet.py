@@ -8,6 +8,7 @@ from evolver.conveyor import step_all
 from evolver.quiet import quiet
 from evolver.stations import line
 from policies.registry.operations import production_of
+from policies.registry.values import Incident
 from tests.evolver.stations.test_promotion import FAST, canary, units
 from tests.evolver.support import POLICY, START, World, make_settings
 
@@ -63,3 +64,15 @@ async def test_a_proof_waits_for_their_end(world: World) -> None:
     world.now += HOUR_S
     await step_all(stations, world.context())
     assert (await production_of(world.registry, POLICY))[0].label == "v1.1"
+
+
+async def test_failures_that_stay_do_not_stop_learning_for_ever(world: World) -> None:
+    """What rose on every arm and never falls again is no outage: the application asks something else by now."""
+    world.configure(make_settings(policy=FAST))
+    candidate = await world.candidate("judged")
+    await world.registry.add_incident(Incident("i1", POLICY, "PROVIDER", world.now, "sandbox", "rose", {}))
+    await step_all(line(), world.context())
+    assert (await world.registry.candidate(candidate.id)).state == "judged"
+    world.now += FAST["breaker"]["window_s"]
+    await step_all(line(), world.context())
+    assert (await world.registry.candidate(candidate.id)).state == "canary"
