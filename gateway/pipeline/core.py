@@ -22,7 +22,7 @@ from gateway.pipeline.signals import observe, tool_results
 from gateway.recording.frames import Signal
 from gateway.recording.ids import IdSource
 from gateway.telemetry.lines import covered_failed
-from policies.outcome import UNION
+from policies.outcome.classes import PROVIDERS
 from policies.pins import Pins
 from policies.unit import Lineages
 
@@ -140,7 +140,7 @@ class Core:
                 self.posteriors.add(entry.policy, entry.arm, reward, entry.intent)
                 route = exchange.rendered.target.route
                 if route is not None:
-                    self.outages.add(route.name, entry.policy, entry.arm, failure in UNION, now)
+                    self.outages.add(route.name, entry.policy, entry.arm, failure in PROVIDERS, now)
         except Exception as error:  # noqa: BLE001
             self.fall_open.count("evidence", error)
 

@@ -28,3 +28,6 @@ OUTSIDE: frozenset[str] = frozenset({FailureClass.CLIENT_GONE, FailureClass.AUTH
 
 UNION: frozenset[str] = frozenset(FailureClass) - OUTSIDE
 """Classes that count against the arm."""
+
+PROVIDERS: frozenset[str] = frozenset({FailureClass.TRANSPORT, FailureClass.SERVER_ERROR})
+"""Those that an outage of the provider shows as. What else rises on all arms at once is drift of what is asked."""
