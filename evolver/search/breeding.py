@@ -9,21 +9,27 @@ from evolver.search.ledger import Ledger
 from evolver.search.operator_bandit import OperatorBandit
 from evolver.search.operators import OPERATORS, Material, Operator, confine
 from evolver.search.parents import ParentSelection, PerInstancePareto
+from evolver.search.surrogate import Surrogate
 from policies.genome import Genome, Lineage
 
 TRIES = 20  # draws of an operator until one has something to work on
 WALK = (2, 5)  # operators in a row from the base, at a restart; the second is out
 RESTART = "restart"
+SURROGATE = "surrogate"
 
 
 @dataclass(frozen=True, slots=True)
 class Breeding:
-    """How children are made. With `single_layer` each differs from the base in one layer, as a candidate must."""
+    """How children are made. With `single_layer` each differs from the base in one layer, as a candidate must.
+
+    `modelled` is the share of children that the surrogate makes; operators make the others.
+    """
 
     material: Material = field(default_factory=Material)
     operators: Sequence[Operator] = OPERATORS
     parents: ParentSelection = field(default_factory=PerInstancePareto)
     single_layer: bool = True
+    modelled: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +48,19 @@ class Nursery:
         self.bandit = OperatorBandit(breeding.operators)
         self.lineages = known
         self._base, self._breeding, self._rng = base, breeding, rng
+        self._born: list[Genome] = []
 
     def breed(self, population: Sequence[Genome], ledger: Ledger, size: int, generation: int) -> list[Birth]:
-        """That many children of the population; fewer where operators run out of ideas."""
-        return self._births(size, lambda: self._child(population, ledger, generation))
+        """That many children; fewer where operators run out of ideas."""
+        everyone = list(dict.fromkeys((*population, *self._born)))
+        model = Surrogate(self._base, self._breeding.material, everyone, ledger)
+
+        def make() -> Birth | None:
+            if self._rng.random() < self._breeding.modelled:
+                return self._modelled(model, generation)
+            return self._child(population, ledger, generation)
+
+        return self._births(size, make)
 
     def walks(self, size: int, generation: int) -> list[Birth]:
         """Children some operators away from the base: where a search starts afresh."""
@@ -58,7 +73,12 @@ class Nursery:
             if birth is not None:
                 self.lineages[birth.genome.content_hash] = birth.lineage
                 births.append(birth)
+        self._born += [birth.genome for birth in births]
         return births
+
+    def _modelled(self, model: Surrogate, generation: int) -> Birth | None:
+        child = self._confined(model.propose(self._rng), self._base)
+        return self._birth(child, [self._base], SURROGATE, generation)
 
     def _child(self, population: Sequence[Genome], ledger: Ledger, generation: int) -> Birth | None:
         """One try: None where the operator had nothing to work on, or the child is already known."""

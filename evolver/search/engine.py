@@ -7,7 +7,7 @@ import numpy as np
 from config.settings import Search
 from evolver.examples import Example
 from evolver.search import stops
-from evolver.search.breeding import RESTART, Birth, Breeding, Nursery
+from evolver.search.breeding import RESTART, SURROGATE, Birth, Breeding, Nursery
 from evolver.search.budget import Budget
 from evolver.search.hypervolume import of_genomes
 from evolver.search.journal import Journal
@@ -171,7 +171,7 @@ class _Run:
         keep = max(2, self.settings.population // 2)
         measured = await race(field, self.racing, self.evaluator, base=self.base, keep=keep)
         for birth in births:
-            if birth.lineage.operator != RESTART:
+            if birth.lineage.operator not in {RESTART, SURROGATE}:
                 calls = len(self.ledger.known(birth.genome))
                 gain = self._quality(birth.genome) - self._quality(birth.parent) if calls else 0.0
                 self.nursery.bandit.update(birth.lineage.operator, gain=gain, calls=calls)
