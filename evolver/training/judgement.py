@@ -43,8 +43,13 @@ class Judgement:
             await _measured(self._base, held_out, evaluator) and await _measured(picked, held_out, evaluator)
         ):
             return None
-        gain = RewardGain(*evaluator.ledger.gain(picked, [example.id for example in held_out]))
-        return (picked, gain) if gain.examples >= LEAST else None
+        mean, low, n = evaluator.ledger.gain(picked, [example.id for example in held_out])
+        return (picked, RewardGain(mean, low, n, self._base_reward(evaluator))) if n >= LEAST else None
+
+    def _base_reward(self, evaluator: Evaluator) -> float:
+        known = evaluator.ledger.qualities(self._base)
+        found = [known[example.id] for example in self._held_out if example.id in known]
+        return sum(found) / len(found)
 
     async def _picked(self, finalists: Sequence[Genome], evaluator: Evaluator) -> Genome | None:
         selection = self._selection

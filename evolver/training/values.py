@@ -46,6 +46,7 @@ class RewardGain:
     mean: float
     low: float
     examples: int
+    base: float  # mean reward of the base there
 
 
 @dataclass(frozen=True, slots=True)
