@@ -267,7 +267,7 @@ class Search(Section):
     early_stop_threshold: Share = 0.95
     usd_per_cycle: float = Field(default=5.0, ge=0.0)
     calls_per_cycle: int = Field(default=600, ge=0)
-    population: int = Field(default=8, ge=2)
+    population: int = Field(default=16, ge=2)
     restarts: int = Field(default=1, ge=0, le=10)  # afresh from production where one genome has led for long
 
 
