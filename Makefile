@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: run test test-all check format load bench bench-peers soak month evidence lock clean
+.PHONY: strategy-bench run test test-all check format load bench bench-peers soak month evidence optimize-bench lock clean
 
 run: $(STAMP)
 	$(BIN)/evogate up --demo
@@ -41,8 +41,16 @@ soak: $(STAMP)
 month: $(STAMP)
 	$(BIN)/python -m loadtests.month
 
+# Under a minute; the first table needs the recorded outcomes beside the checkout.
+strategy-bench: $(STAMP)
+	$(BIN)/python -m loadtests.strategy
+
 evidence: $(STAMP)
 	$(BIN)/python -m loadtests.evidence
+
+# Twenty seeds at three budgets; `.venv/bin/python -m loadtests.optimize --quick` takes under two minutes.
+optimize-bench: $(STAMP)
+	$(BIN)/python -m loadtests.optimize
 
 # Needs `uv`; run it after changing the dependencies in pyproject.toml.
 lock:

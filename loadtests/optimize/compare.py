@@ -1,0 +1,65 @@
+"""Paired runs: every optimizer on the same worlds, with the same calls and the same seeds; what came of them."""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from loadtests.optimize.optimizers import OPTIMIZERS
+from loadtests.optimize.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One optimizer on one world."""
+
+    world: str
+    optimizer: str
+    calls: int  # allowed
+    seed: int
+    true: float
+    base: float
+    reported: float  # NaN where it returned production and claimed nothing
+    overshoot: int  # calls made beyond those allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its 95 % interval over paired seeds (Student's t, by scipy)."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def runs(make: Callable[[int], World], seeds: Sequence[int], calls: int, names: Sequence[str]) -> list[Run]:
+    """Each of the optimizers on each seed's world."""
+    return [_run(make(seed), seed, calls, name) for seed in seeds for name in names]
+
+
+def _run(world: World, seed: int, calls: int, name: str) -> Run:
+    found = asyncio.run(OPTIMIZERS[name](world, calls, np.random.default_rng([seed, *name.encode()])))
+    spent = world.calls
+    true, base = world.truth(found.genome), world.truth(world.base)
+    return Run(world.name, name, calls, seed, true, base, found.reported, max(0, spent - calls))
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """Of independent values; infinitely wide for a single one."""
+    from scipy.stats import t
+
+    array = np.asarray(values, dtype=float)
+    mean, n = float(array.mean()), len(array)
+    if n < 2:
+        return Interval(mean, -math.inf, math.inf)
+    half = float(t.ppf(0.975, n - 1) * array.std(ddof=1) / math.sqrt(n))
+    return Interval(mean, mean - half, mean + half)
+
+
+def paired(found: Sequence[Run], first: str, second: str) -> list[float]:
+    """True scores of the first less those of the second, seed by seed."""
+    one = {(run.calls, run.seed): run.true for run in found if run.optimizer == first}
+    other = {(run.calls, run.seed): run.true for run in found if run.optimizer == second}
+    return [one[key] - other[key] for key in sorted(one.keys() & other.keys())]
