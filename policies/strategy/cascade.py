@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from policies.outcome.answer import Answer
 from policies.strategy.agreement import Mode, ballot
-from policies.strategy.tactic import Heard, Numbers, Present, Step, Tactic
+from policies.strategy.tactic import Ask, Heard, Numbers, Present, Step, Tactic
 
 AGREEMENT = "agreement"  # in the place of a verifier: further answers are compared
 _WORD = re.compile(r"\b(in)?correct\b", re.IGNORECASE)
@@ -55,6 +55,7 @@ class Cascade:
         self._first: Heard | None = None
         self._verdicts: list[bool | None] = []
         self._presented: int | None = None
+        self._asked: set[int] = set()
         self._failed: set[int] = set()
         self._decided = False
         self._confidence: float | None = None
@@ -75,6 +76,8 @@ class Cascade:
             self._first = heard
             return self._asked_about(heard)
         if self._decided:
+            if heard.number in self._asked:  # it came too late to matter
+                return []
             if heard.answer is None:
                 self._failed.add(heard.number)
             return self._else_cheap(self._then.heard(heard))
@@ -89,10 +92,14 @@ class Cascade:
         if heard.answer is None or not heard.valid:
             self._confidence = 0.0
             return self._escalate()
+        asks = [self._ask_about() for _ in range(self._samples)]
+        self._asked = {ask.number for ask in asks}
+        return [*asks]
+
+    def _ask_about(self) -> Ask:
         if self._verifier == AGREEMENT:
-            return [self._numbers.ask("sample", self._cheap.model) for _ in range(self._samples)]
-        about = self._cheap.number
-        return [self._numbers.ask("verifier", self._verifier, about) for _ in range(self._samples)]
+            return self._numbers.ask("sample", self._cheap.model)
+        return self._numbers.ask("verifier", self._verifier, self._cheap.number)
 
     def _verdict(self, said: Answer | None) -> bool | None:
         if said is None:

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _START = re.compile(r"[{\[]")
-_UNKNOWN_ESCAPE = re.compile(r'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})')
+_ESCAPE = re.compile(r'\\(u[0-9a-fA-F]{4}|["\'\\/bfnrt]|)|"')
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
 _LITERALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None, "NaN": None}
 _CLOSES = {"}": dict, "]": list}
@@ -94,7 +94,7 @@ def _take(builder: _Builder, token: re.Match[str]) -> None:
     elif bare is not None:
         builder.put(_bare(bare))
     elif mark is None:
-        builder.put(_string(token["double"] if token["double"] is not None else token["single"].replace('"', '\\"')))
+        builder.put(_string(token["double"] if token["double"] is not None else token["single"]))
 
 
 def _bare(word: str) -> Any:
@@ -104,6 +104,14 @@ def _bare(word: str) -> Any:
 
 
 def _string(inner: str) -> str:
-    known = _UNKNOWN_ESCAPE.sub(r"\\\\", inner.replace("\\'", "'"))
-    text: str = json.loads(f'"{known}"', strict=False)
+    text: str = json.loads(f'"{_ESCAPE.sub(_escaped, inner)}"', strict=False)
     return text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Escapes that JSON knows stay; a backslash that begins none stands for itself."""
+    if found[0] == '"':
+        return '\\"'
+    if found[1] == "'":
+        return "'"
+    return found[0] if found[1] else "\\\\"

@@ -23,7 +23,7 @@ from policies.strategy.features import DIMENSIONS, features
 
 AUTO = "auto"
 NEIGHBOURS = 7
-KEPT = 256  # requests of each model
+KEPT = 2560  # requests, shared evenly among the models
 _PRIOR = 1.0  # neighbours of quality 1/2 that are always there, each as near as can be
 _ALIKE = 0.6  # cosine from which two requests' outcomes count as a match
 _STEP = 16.0  # Elo's K
@@ -81,8 +81,9 @@ class Router:
         self.choices = tuple(choices)
         self._index = {choice.key: at for at, choice in enumerate(self.choices)}
         count = len(self.choices)
-        self._vectors = np.zeros((count, KEPT, DIMENSIONS), dtype=np.float32)
-        self._quality = np.zeros((count, KEPT))
+        self._kept = max(NEIGHBOURS, KEPT // max(1, count))
+        self._vectors = np.zeros((count, self._kept, DIMENSIONS), dtype=np.float32)
+        self._quality = np.zeros((count, self._kept))
         self._learnt = np.zeros(count, dtype=np.int64)
         self._ratings = np.zeros(count)
         self._ms = np.full(count, np.nan)
@@ -131,7 +132,7 @@ class Router:
         """
         at = self._index[key]
         self._match(at, vector, quality)
-        slot = int(self._learnt[at]) % KEPT
+        slot = int(self._learnt[at]) % self._kept
         self._vectors[at, slot], self._quality[at, slot] = vector, quality
         self._learnt[at] += 1
         self._ms[at] = ms if np.isnan(self._ms[at]) else self._ms[at] + _FORGETS * (ms - self._ms[at])
@@ -139,13 +140,13 @@ class Router:
             self._tokens[at] += _FORGETS * (tokens - self._tokens[at])
 
     def _near(self, vector: Vector) -> NDArray[np.float32]:
-        """(models, KEPT): cosine to each request on record; 0 where there is none."""
+        """(models, requests kept): cosine to each request on record; 0 where there is none."""
         near: NDArray[np.float32] = np.maximum(self._vectors @ vector, np.float32(0.0))
         return near
 
     def _similarity(self, vector: Vector) -> Numbers:
         near = self._near(vector)
-        best = np.argpartition(near, KEPT - NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
+        best = np.argpartition(near, self._kept - NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
         weight = np.take_along_axis(near, best, axis=1).astype(np.float64)
         votes = (weight * np.take_along_axis(self._quality, best, axis=1)).sum(axis=1)
         return np.asarray((votes + 0.5 * _PRIOR) / (weight.sum(axis=1) + _PRIOR))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from policies.strategy.features import features
 from tests.gateway.pipeline.conftest import JSON, Running, running, settings
@@ -76,21 +75,16 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(home: Path, strategy: JSON, reply: Reply, **policy: Any) -> AsyncIterator[Bench]:
+async def bench(home: Path, strategy: JSON, reply: Reply, models: JSON = MODELS) -> AsyncIterator[Bench]:
     """A gateway whose only arm has these strategy genes."""
     found = Bench()
     genome = {"strategy": {"model_key": "large", **strategy}}
     async with provider(lambda visit: found.script(visit, reply)) as url:
         config = settings(
             url,
-            {"genome": genome, **policy},
+            {"genome": genome},
             gateway={"port": 0, "admin_port": 0, "comment_every_s": EVERY_S},
-            models=MODELS,
+            models=models,
         )
         async with running(config, home) as found.gateway:
             yield found
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path
