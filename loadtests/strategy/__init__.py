@@ -1,0 +1,1 @@
+"""What strategies bring: on recorded outcomes of two models, and on the sandbox through a real gateway."""
