@@ -9,8 +9,10 @@ from evolver.proposals.values import Idea, SetGene
 from evolver.search.genes import BY_NAME
 from policies.genome import Genome
 from policies.registry.values import Finding
+from policies.strategy.router import AUTO
 
 INPUT_SHARE = 3.0  # input tokens per output token in the blended price, as is common for chat
+MISSHAPEN = frozenset({"invalid_output", "invalid_tool_call"})
 FASTER_OR_CHEAPER = frozenset({"too_slow", "too_dear"})
 
 
@@ -22,7 +24,7 @@ def blended_price(model: Model) -> float:
 
 def current_key(production: Genome, served_by: str, models: Mapping[str, Model]) -> str | None:
     """The model key in force: the genome's, or the one that answers under the provider's name `served_by`."""
-    if production.strategy.model_key is not None:
+    if production.strategy.model_key not in {None, AUTO}:
         return production.strategy.model_key
     return next((key for key, model in models.items() if served_by in (key, model.model)), None)
 
@@ -63,8 +65,20 @@ def savings(production: Genome, examples: Sequence[Example], models: Mapping[str
     """What may cost less at equal quality, for times without findings."""
     served = Counter(example.model for example in examples).most_common(1)
     cheaper, _ = neighbours(current_key(production, served[0][0] if served else "", models), models)
+    ideas = [_cheaper(cheaper, "It is the next cheaper model", 0.5), *_cascade(production, cheaper)] if cheaper else []
     brief = Idea(SetGene("verbosity", "brief"), "strategy:brief", "Shorter answers cost less.", 0.5, 0.2)
-    return [*([_cheaper(cheaper, "It is the next cheaper model", 0.5)] if cheaper else []), brief]
+    return [*ideas, brief]
+
+
+def _cascade(production: Genome, cheaper: str) -> Iterator[Idea]:
+    """The cheaper model first; where that is so already, less asked of it before its answer goes out."""
+    genes = production.strategy
+    if genes.cascade_model is not None:
+        lower = BY_NAME["cascade_threshold"].step(genes.cascade_threshold, -0.1)
+        yield _idea(("trust", "cascade_threshold", lower), "Fewer requests escalate.", reach=0.5, promise=0.3)
+    elif genes.model_key != AUTO:
+        why = f"{cheaper} answers first; what is not trusted goes to the present model."
+        yield _idea(("cascade", "cascade_model", cheaper), why, reach=0.5, promise=0.4)
 
 
 def _cheaper(key: str, why: str, reach: float) -> Idea:
@@ -97,6 +111,7 @@ def _for_failures(
         yield _idea(("more_tokens", "max_tokens", more), "Answers were cut at the token limit.", reach=cut, promise=0.6)
     if heavy > 0:
         yield from _lighter(production, key, models, reach=heavy)
+    yield from _served(production, sum(example.failure in MISSHAPEN for example in bad) / total, content)
     if content > 0:
         _, dearer = neighbours(key, models)
         if dearer is not None:
@@ -110,6 +125,16 @@ def _for_failures(
         yield _idea(
             ("cooler", "temperature", cooler), "A lower temperature slips less often.", reach=content, promise=0.3
         )
+
+
+def _served(production: Genome, misshapen: float, content: float) -> Iterator[Idea]:
+    """What several calls may mend."""
+    if misshapen > 0 and production.strategy.repairs != "ask":
+        why = "An answer of the wrong shape is repaired, or asked for again."
+        yield _idea(("repair", "repairs", "ask"), why, reach=misshapen, promise=0.6)
+    if content > 0 and not production.strategy.use_consensus:
+        why = "What most of several answers say is right more often; it costs as many calls."
+        yield _idea(("vote", "use_consensus", True), why, reach=content, promise=0.2)
 
 
 def _memory(production: Genome) -> Iterator[Idea]:

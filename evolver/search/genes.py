@@ -1,12 +1,14 @@
 """Every evolvable gene with its kind, bounds and steps. Operators read this table; nothing else names genes.
 
-`memory.snapshot` is not here: memory evolution makes snapshots, the search only chooses how much of one is used.
+`memory.snapshot` is not here: memory evolution makes snapshots, the search only chooses how much of one is used. Which
+models vote and which one verifies (`voter_models`, `cascade_verifier`) is for operators to say.
 """
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from policies.genome import Genome, LayerName
+from policies.strategy.agreement import MODES
 
 Kind = Literal["toggle", "choice", "number", "model", "rules", "text", "few_shots"]
 
@@ -54,11 +56,29 @@ GENES: tuple[Gene, ...] = (
     Gene("prompt", "format", "choice", choices=(None, "plain", "markdown", "json")),
     Gene("prompt", "tool_instructions", "text"),
     Gene("memory", "retriever_topk", "number", bounds=(0, 20), steps=(1, 2), start=3),
+    Gene("memory", "shots_topk", "number", bounds=(0, 8), steps=(1, 2), start=2),
+    Gene("memory", "min_score", "number", bounds=(0.0, 50.0), steps=(0.5, 2.5), start=0.0),
     Gene("strategy", "model_key", "model"),
     Gene("strategy", "temperature", "number", bounds=(0.0, 1.0), steps=(0.1, 0.2), start=0.7),
     Gene("strategy", "top_p", "number", bounds=(0.05, 1.0), steps=(0.05, 0.1), start=1.0),
     Gene("strategy", "max_tokens", "number", bounds=(256, 8192), steps=(256, 512), start=1024),
+    Gene("strategy", "repairs", "choice", choices=("off", "local", "ask")),
+    Gene("strategy", "use_consensus", "toggle", choices=(False, True)),
+    Gene("strategy", "voters", "number", bounds=(2, 7), steps=(1, 2), start=3),
+    Gene("strategy", "quorum", "number", bounds=(0.2, 1.0), steps=(0.1, 0.2), start=0.6),
+    Gene("strategy", "agreement", "choice", choices=MODES),
+    Gene("strategy", "consensus_deadline_s", "number", bounds=(0.5, 120.0), steps=(0.5, 5.0), start=30.0),
+    Gene("strategy", "cascade_model", "model"),
+    Gene("strategy", "cascade_threshold", "number", bounds=(0.1, 1.0), steps=(0.1, 0.2), start=0.6),
+    Gene("strategy", "cascade_samples", "number", bounds=(1, 5), steps=(1, 2), start=3),
+    Gene("strategy", "router_similarity", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=1.0),
+    Gene("strategy", "router_capability", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=0.3),
+    Gene("strategy", "router_rating", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=0.3),
+    Gene("strategy", "router_cost", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=0.3),
+    Gene("strategy", "router_latency", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=0.1),
 )
+# A replay makes one plain call, in which these do not act: they are proposed, and tried on traffic, but not searched.
+SERVED = frozenset(gene.name for gene in GENES[next(at for at, g in enumerate(GENES) if g.name == "repairs") :])
 BY_NAME: dict[str, Gene] = {gene.name: gene for gene in GENES}
 
 

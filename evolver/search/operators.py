@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evolver.search.genes import BY_NAME, Gene, of_kind
+from evolver.search.genes import BY_NAME, SERVED, Gene, of_kind
 from policies.genome import LAYERS, FewShot, Genome, LayerName, Rule
 
 PROTECTED = "protected"
@@ -27,7 +27,7 @@ class Material:
     few_shots: tuple[FewShot, ...] = ()
     tool_instructions: tuple[str, ...] = ()
     layers: tuple[LayerName, ...] = ("prompt", "strategy")  # add "memory" where there is one to retrieve from
-    frozen: frozenset[str] = frozenset({"placement"})  # genes left alone: `replace` would drop the client's own text
+    frozen: frozenset[str] = frozenset({"placement"}) | SERVED  # left alone: `replace` drops the client's own text
 
 
 Apply = Callable[[Sequence[Genome], Material, np.random.Generator], Genome | None]
@@ -72,7 +72,7 @@ def jitter(parents: Sequence[Genome], material: Material, rng: np.random.Generat
 def swap_model(parents: Sequence[Genome], material: Material, rng: np.random.Generator) -> Genome | None:
     """Another model key."""
     gene = _gene(of_kind("model"), material, rng)
-    others = [key for key in material.model_keys if key != parents[0].strategy.model_key]
+    others = [key for key in material.model_keys if gene is not None and key != gene.read(parents[0])]
     return gene.write(parents[0], _pick(others, rng)) if gene and others else None
 
 
