@@ -53,11 +53,16 @@ class BankWorld:
         return [Answered(score, "") for score in await self.evaluate(genome, examples)]
 
     def truth(self, genome: Genome) -> float:
-        return self._scores[genome.prompt.rubric[0].text]
+        return self._scores[_prompt(genome)] if genome.prompt.rubric else 0.0
 
     def _drawn(self, genome: Genome, example: Example) -> float:
-        place = _digest(self._seed, genome.prompt.rubric[0].text, example.id) / 2**64
+        place = _digest(self._seed, _prompt(genome), example.id) / 2**64
         return float(place < self.truth(genome))
+
+
+def _prompt(genome: Genome) -> str:
+    """The prompt; without one nothing is right."""
+    return genome.prompt.rubric[0].text if genome.prompt.rubric else ""
 
 
 def _digest(*parts: str) -> int:
