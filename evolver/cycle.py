@@ -9,6 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from evolver.analysis.summary import STATE as ANALYSIS
 from evolver.analysis.summary import summary
 from evolver.context import Context
 from evolver.examples import Example
+from evolver.golden import sealed
 from evolver.intents import learn
 from evolver.notebook import Choice, Notebook, Outcome
 from evolver.proposals import Proposal, propose
 from evolver.proposals.reflection import Complete
 from evolver.search import SearchResult
 from evolver.searching import Work, forget, planned, searched, serving_models, unfinished
+from evolver.training import taught
 from policies.genome import Genome, Lineage
 from policies.lifecycle import ENDED
 from policies.registry.operations import production_of
@@ -135,6 +138,8 @@ async def _prepared(name: str, base: Version, notebook: Notebook, context: Conte
     proposals = await propose_all(
         name, base, findings, examples, context, complete=notebook.asking(context.provider.complete)
     )
+    learnt = await taught(base, proposals, findings, examples, context)
+    proposals = [*learnt, *proposals]  # measured before ideas
     return planned(base, proposals, examples, findings=len(findings), context=context)
 
 
@@ -162,6 +167,7 @@ async def propose_all(
         reflection_key=key,
         has_memory=bool(settings is not None and settings.memory_file),
         tombstones=await tried(policy, base, context),
+        sealed=sealed(Path(settings.golden_file)) if settings is not None and settings.golden_file else (),
     )
 
 

@@ -2,7 +2,7 @@
 
 from evolver.golden.build import build
 from evolver.golden.collect import collect
-from evolver.golden.handwritten import anchors, handwritten
+from evolver.golden.handwritten import anchors, handwritten, sealed
 from evolver.golden.values import SPLITS, Golden, Item, Split
 
-__all__ = ["SPLITS", "Golden", "Item", "Split", "anchors", "build", "collect", "handwritten"]
+__all__ = ["SPLITS", "Golden", "Item", "Split", "anchors", "build", "collect", "handwritten", "sealed"]

@@ -11,7 +11,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from evolver.examples import Example
-from evolver.golden.values import Item
+from evolver.golden.build import build
+from evolver.golden.values import SPLITS, Item
 from policies.errors import OperatorError
 
 MOST_BYTES = 64 << 20
@@ -80,6 +81,16 @@ def anchors(path: Path, policy: str) -> list[Example]:
         OperatorError: as `handwritten`.
     """
     return [_example(item, policy) for item in handwritten(path) if item.anchor]
+
+
+def sealed(path: Path) -> list[str]:
+    """Questions and answers of a hand-written set that no proposal may quote: all but what may train.
+
+    Raises:
+        OperatorError: as `handwritten`.
+    """
+    splits = build(handwritten(path)).splits
+    return [text for split in SPLITS[1:] for item in splits[split] for text in (item.question, item.expected)]
 
 
 def _item(line: bytes) -> Item | str:

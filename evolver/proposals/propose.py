@@ -37,6 +37,7 @@ async def propose(
     reflection_key: str | None = None,
     has_memory: bool = False,
     tombstones: Collection[str] = (),
+    sealed: Sequence[str] = (),
 ) -> list[Proposal]:
     """At most five proposals per finding and sixteen in all, best first, each differing from production in one layer.
 
@@ -52,8 +53,9 @@ async def propose(
         reflection_key: The model key to reflect with.
         has_memory: There are entries to retrieve, so the memory layer may move.
         tombstones: Content hashes that failed before; they are not proposed again.
+        sealed: Texts of golden examples that proposals are held to; like recorded ones they may not be quoted.
     """
-    recorded = Recorded(recorded_texts(examples))
+    recorded = Recorded([*recorded_texts(examples), *sealed])
     by_id = {example.id: example for example in examples}
     workshop = _Workshop(production, recorded, set(tombstones) | {production.content_hash}, rng)
     served: list[list[Proposal]] = []

@@ -3,14 +3,19 @@
 A gate without a value fails. An upstream that is down gives no value and no verdict: the candidate waits.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from math import comb
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import orjson
 
+from config.settings import Policy
 from evolver.context import Context
 from evolver.examples import Example
+from evolver.golden import anchors, sealed
 from evolver.proposals import recorded_texts, scope_check
 from evolver.replay import Replay, Replayed
 from evolver.stations.anchors import regressed
@@ -20,6 +25,7 @@ from policies.genome import Genome
 from policies.registry.operations import find_version
 from policies.registry.values import Candidate
 
+T = TypeVar("T")
 SHAPES = 50  # distinct request shapes that are rendered
 RECENT = 500  # newest requests in which shapes and successes are looked for
 SIGNIFICANCE = 0.05
@@ -61,7 +67,7 @@ class Gates:
         replay = Replay(context.settings, policy, context.provider)
         gates = {
             "syntax": syntax(replay, candidate.genome, examples),
-            "scope": scope(base, candidate, examples),
+            "scope": scope(base, candidate, examples, _golden(policy, sealed)),
         }
         if all(gate.passed for gate in gates.values()) and context.usable(base, candidate.genome):
             try:
@@ -116,9 +122,14 @@ def _render_problem(replay: Replay, genome: Genome, example: Example) -> str | N
     return f"{', '.join(changed)} must stay as the client sent it" if changed else None
 
 
-def scope(base: Genome, candidate: Candidate, examples: list[Example]) -> Gate:
+def _golden(policy: Policy, read: Callable[[Path], list[T]]) -> list[T]:
+    """What the policy's hand-written golden set has to say."""
+    return read(Path(policy.golden_file)) if policy.golden_file else []
+
+
+def scope(base: Genome, candidate: Candidate, examples: list[Example], sealed_texts: Sequence[str] = ()) -> Gate:
     """Touches only its layer, within bounds, and brings nothing in that is forbidden; the value counts problems."""
-    recorded = recorded_texts(examples)
+    recorded = [*recorded_texts(examples), *sealed_texts]
     problems = scope_check(base, candidate.genome, candidate.layer, recorded_texts=recorded)
     return Gate(float(len(problems)), not problems, [], {"problems": problems} if problems else {})
 
@@ -134,9 +145,11 @@ async def replayed(candidate: Candidate, examples: list[Example], context: Conte
     assert policy is not None
     base = (await find_version(context.registry, candidate.policy, candidate.base)).genome
     replay = Replay(context.settings, policy, context.provider)
-    anchors = await regressed(base, candidate.genome, examples, replay, context.settings.evolver.anchors)
-    if anchors is not None:
-        held, lost = anchors
+    pinned = _golden(policy, partial(anchors, policy=candidate.policy))
+    most = len(pinned) + context.settings.evolver.anchors
+    found = await regressed(base, candidate.genome, [*pinned, *examples], replay, most)
+    if found is not None:
+        held, lost = found
         gates["anchors"] = Gate(float(len(lost)), not lost, held, {"problems": lost} if lost else {})
     return gates
 

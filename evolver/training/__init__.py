@@ -4,7 +4,7 @@ answers are compared and what tells good from bad ones becomes rules (the traini
 from evolver.training.curriculum import Curriculum, curriculum
 from evolver.training.experience import distil
 from evolver.training.grpo import grpo
-from evolver.training.run import candidate_of, train
+from evolver.training.run import candidate_of, taught, train
 from evolver.training.space import Slot, slots
 from evolver.training.terms import Hyper, Terms
 from evolver.training.values import Answered, Ask, GroupStatistics, Method, RewardGain, Trained
@@ -25,5 +25,6 @@ __all__ = [
     "distil",
     "grpo",
     "slots",
+    "taught",
     "train",
 ]

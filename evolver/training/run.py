@@ -1,6 +1,7 @@
 """Training on a policy's recordings by replay, and what is done with the outcome."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,7 @@ from policies.errors import ConflictError, ProviderError
 from policies.genome import Genome
 from policies.registry.values import Candidate, Finding, Version
 
+_LOG = logging.getLogger(__name__)
 REFLECTION_TOKENS = (20_000, 8_192)  # in and out, that one call to the reflection model takes at most
 STATION = "training"  # what a candidate's statistics are stored under
 
@@ -77,6 +79,26 @@ async def train(
         )
     space = slots(base.genome, material(base.genome, proposals, policy, context), "prompt")
     return await grpo(base.genome, space, lessons, replayed(policy, context), terms)
+
+
+async def taught(
+    base: Version,
+    proposals: Sequence[Proposal],
+    findings: Sequence[Finding],
+    examples: Sequence[Example],
+    context: Context,
+) -> list[Proposal]:
+    """What the trainer named in `evolver.training.in_cycle` proposes: one genome that gained something, or none."""
+    method = context.settings.evolver.training.in_cycle
+    if method is None or not context.usable(base.genome):
+        return []
+    rng = np.random.default_rng(context.rng.getrandbits(64))
+    trained = await train(method, base, proposals, findings, examples, context=context, rng=rng)
+    _LOG.info("policy %s: training by %s: %s", base.policy, method, trained.said)
+    candidate = candidate_of(trained, base, now=context.now)
+    if candidate is None or trained.reward_gain is None:
+        return []
+    return [Proposal(candidate.genome, "prompt", candidate.lineage, trained.reward_gain.mean)]
 
 
 def answering(policy: str, context: Context) -> Ask:

@@ -10,6 +10,7 @@ from evolver import cycle, searching
 from evolver.proposals import Proposal
 from evolver.search import Journal
 from policies.genome import FewShot, Genome, Lineage, PromptLayer, Rule
+from tests.evolver.api.test_train import wordy_classification
 from tests.evolver.support import POLICY, World, make_settings
 from tests.evolver.test_cycle import failing_traffic
 
@@ -96,3 +97,15 @@ async def test_offspring_are_made_of_what_was_proposed(world: World) -> None:
     assert [rule.text for rule in made.rules] == ["Be short.", "Be kind."]
     assert (made.few_shots, made.tool_instructions) == ((shot,), ("Call tools with care.",))
     assert set(made.model_keys) == {"large", "medium", "small", "reflection"}
+
+
+@pytest.mark.parametrize("method", ["grpo", "experience"])
+async def test_a_trainer_in_the_cycle_proposes_what_gains_on_unseen_requests(served: World, method: str) -> None:
+    url = served.settings.upstreams["sandbox"].base_url
+    training = {"in_cycle": method, "calls_per_run": 400}
+    served.configure(make_settings(url, search={"usd_per_cycle": 0.0}, training=training))
+    await wordy_classification(served)
+    result = await cycle.run(POLICY, served.context())
+    assert result.operators[method] == 1
+    candidates = [await served.registry.candidate(name) for name in result.added]
+    assert "rl_trainer" in {candidate.lineage.source for candidate in candidates}
