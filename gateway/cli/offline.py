@@ -24,7 +24,6 @@ from gateway.pipeline.targets import choices_of, default_model, targets_of
 from policies.dialects import Dialect, dialect_of
 from policies.errors import OperatorError
 from policies.genome import Genome
-from policies.strategy.router import Router
 from policies.memory import Entry
 from policies.memory.lines import unpack
 from policies.registry.port import Registry

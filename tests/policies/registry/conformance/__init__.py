@@ -6,7 +6,10 @@ connection to one store that is empty at first) and `racer` (the command of a pr
 
 import pytest
 
-for _family in ("audit", "candidates", "experiments", "leases", "log", "memories", "races", "totals", "trail", "versions"):
+_FAMILIES = (
+    "audit", "candidates", "experiments", "leases", "log", "memories", "races", "totals", "trail", "versions",
+)  # fmt: skip
+for _family in _FAMILIES:
     pytest.register_assert_rewrite(f"{__name__}.{_family}")
 
 from tests.policies.registry.conformance.audit import AuditConformance  # noqa: E402
