@@ -58,8 +58,11 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def paired(found: Sequence[Run], first: str, second: str) -> list[float]:
-    """True scores of the first less those of the second, seed by seed."""
-    one = {(run.calls, run.seed): run.true for run in found if run.optimizer == first}
-    other = {(run.calls, run.seed): run.true for run in found if run.optimizer == second}
-    return [one[key] - other[key] for key in sorted(one.keys() & other.keys())]
+def paired(found: Sequence[Run], first: str, second: str) -> dict[int, list[float]]:
+    """Seed -> true scores of the first less those of the second, one for each number of calls."""
+    one = {(run.seed, run.calls): run.true for run in found if run.optimizer == first}
+    other = {(run.seed, run.calls): run.true for run in found if run.optimizer == second}
+    differences: dict[int, list[float]] = {}
+    for key in sorted(one.keys() & other.keys()):
+        differences.setdefault(key[0], []).append(one[key] - other[key])
+    return differences

@@ -33,7 +33,9 @@ def _world(found: Sequence[Run], world: str) -> str:
 def _row(found: Sequence[Run], name: str, calls: Sequence[int]) -> list[str]:
     own = [run for run in found if run.optimizer == name]
     claimed = [run.reported - run.true for run in own if not np.isnan(run.reported)]
-    differences = paired(found, OURS, name) if name != OURS else []
+    by_seed = paired(found, OURS, name) if name != OURS else {}
+    means = [float(np.mean(values)) for values in by_seed.values()]  # runs of one seed are not independent
+    differences = [value for values in by_seed.values() for value in values]
     by_calls = (_said(interval([run.true for run in own if run.calls == n])) for n in calls)
     return [
         name,
@@ -41,7 +43,7 @@ def _row(found: Sequence[Run], name: str, calls: Sequence[int]) -> list[str]:
         f"{np.mean([run.true for run in own]):.3f}",
         f"{interval(claimed).mean:+.3f}" if claimed else "-",
         str(max(run.overshoot for run in own)),
-        _said(interval(differences), sign="+") if differences else "-",
+        _said(interval(means), sign="+") if means else "-",
         "/".join(map(str, _outcomes(differences))) if differences else "-",
     ]
 

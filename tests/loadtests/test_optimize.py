@@ -85,11 +85,24 @@ def test_the_table_says_wins_ties_losses_and_intervals() -> None:
         for seed in range(4)
         for name, true in (("EvoGate search", 0.8), ("random search", 0.7 if seed else 0.9))
     ]
-    assert paired(found, "EvoGate search", "random search") == pytest.approx([-0.1, 0.1, 0.1, 0.1])
+    differences = paired(found, "EvoGate search", "random search")
+    assert [pytest.approx(-0.1)] == differences[0]
+    assert [pytest.approx(0.1)] == differences[3]
     table = tables(found)
     assert "3/0/1" in table
     assert "+0.050 [-0.109, +0.209]" in table
     assert "+0.100" in table
+
+
+def test_the_runs_of_one_seed_count_as_one() -> None:
+    found = [
+        Run("sandbox", name, calls, seed, true + seed / 10, 0.5, true, 0)
+        for seed in range(2)
+        for calls in (300, 600)
+        for name, true in (("EvoGate search", 0.8), ("random search", 0.7 - seed / 10))
+    ]
+    low = interval([0.1, 0.2]).low
+    assert f"[{low:+.3f}, " in tables(found)
 
 
 def test_intervals_are_students() -> None:
