@@ -285,6 +285,7 @@ class MemoryEvolution(Section):
     """How memories are learnt. What fewer than `min_units` conversations hold is nobody's but their own."""
 
     learn: bool = True
+    shots: bool = False  # whole requests and answers of users as examples for others
     min_units: int = Field(default=5, ge=2)
     max_entries: int = Field(default=20_000, ge=1, le=200_000)  # beyond, the least useful are deprecated
     half_life_s: Seconds = 2_592_000.0  # of what counters have seen
