@@ -1,16 +1,19 @@
 """What a station may look at and use during one round of the daemon."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from config.settings import Mode, Policy, Settings
+from evolver.memory.shelf import Held, Shelf
 from evolver.notify import Notifier
 from evolver.provider import Provider, model_key_of
 from evolver.quiet import quiet
+from evolver.replay import Replay
 from evolver.store import Store
 from policies.genome import Genome
+from policies.memory import Library
 from policies.registry.port import Registry
 from policies.registry.values import Lease
 
@@ -30,6 +33,7 @@ class Context:
     suspects: frozenset[str] = frozenset()  # candidates whose promotion rests while the breaker suspects them
     cycle: str = ""  # the id of the cycle that runs, where one does
     lease: Lease | None = None  # what a cycle writes, it writes under this one
+    shelf: Shelf = field(default_factory=Shelf)  # memories, kept from one round to the next
 
     @property
     def quiet(self) -> bool:
@@ -44,6 +48,23 @@ class Context:
         """How the policy may change; a policy that left the configuration changes no more."""
         policy = self.policy(name)
         return policy.mode if policy else "observe"
+
+    async def memory(self, policy: str, genome: Genome) -> Held:
+        """What a genome of the policy retrieves from.
+
+        Raises:
+            NotFoundError: its snapshot is gone. OperatorError: the policy's file can't be read.
+        """
+        settings = self.policy(policy)
+        return await self.shelf.held(self.registry, policy, settings.memory_file if settings else None, genome)
+
+    def replay(self, policy: str) -> Replay:
+        """Replay of a policy that is in the configuration."""
+
+        async def remind(genome: Genome) -> Library:
+            return (await self.memory(policy, genome)).library
+
+        return Replay(self.settings, self.settings.policies[policy], self.provider, remind)
 
     def usable(self, *genomes: Genome) -> bool:
         """True where every genome's model can be called with the operator's means."""

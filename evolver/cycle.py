@@ -21,6 +21,8 @@ from evolver.context import Context
 from evolver.examples import Example
 from evolver.golden import sealed
 from evolver.intents import learn
+from evolver.memory.gate import sources_of
+from evolver.memory.propose import remember
 from evolver.notebook import Choice, Notebook, Outcome
 from evolver.proposals import Proposal, propose
 from evolver.proposals.reflection import Complete
@@ -140,7 +142,10 @@ async def _prepared(name: str, base: Version, notebook: Notebook, context: Conte
     )
     learnt = await taught(base, proposals, findings, examples, context)
     proposals = [*learnt, *proposals]  # measured before ideas
-    return planned(base, proposals, examples, findings=len(findings), context=context)
+    proposals += await remember(base, findings, examples, context, _sealed(name, context))
+    told = [await sources_of(name, base.genome, proposal.genome, context) for proposal in proposals]
+    unseen = [example for example in examples if not any(example.id in sources for sources in told)]
+    return planned(base, proposals, unseen or examples, findings=len(findings), context=context)
 
 
 async def propose_all(
@@ -165,10 +170,16 @@ async def propose_all(
         rng=np.random.default_rng(context.rng.getrandbits(64)),
         complete=complete if key is not None else None,
         reflection_key=key,
-        has_memory=bool(settings is not None and settings.memory_file),
+        has_memory=bool(settings is not None and settings.memory_file) or base.genome.memory.snapshot is not None,
         tombstones=await tried(policy, base, context),
-        sealed=sealed(Path(settings.golden_file)) if settings is not None and settings.golden_file else (),
+        sealed=_sealed(policy, context),
     )
+
+
+def _sealed(policy: str, context: Context) -> Sequence[str]:
+    """Golden texts that no proposal may quote."""
+    settings = context.policy(policy)
+    return sealed(Path(settings.golden_file)) if settings is not None and settings.golden_file else ()
 
 
 async def tried(policy: str, base: Version, context: Context) -> set[str]:

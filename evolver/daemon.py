@@ -19,6 +19,7 @@ from evolver import cycle
 from evolver.context import Context
 from evolver.conveyor import frozen, step_all
 from evolver.keeper import Keeper
+from evolver.memory.shelf import Shelf
 from evolver.metrics import Metrics, Scrape, lag_s
 from evolver.news import News
 from evolver.notify import Command, Notices
@@ -78,6 +79,7 @@ class Daemon:
         self._retirement = Retirement()
         self._files = PromptFiles({})
         self._open = AsyncExitStack()
+        self._shelf = Shelf()
         self._rng = Random(SystemRandom().getrandbits(64))  # noqa: S311 (samples, not secrets)
 
     async def __aenter__(self) -> Self:
@@ -116,6 +118,7 @@ class Daemon:
             now=self.clock(),
             rng=self._rng,
             suspects=frozenset(name for name, verdict in self.watch.verdicts.items() if verdict != "CLEAR"),
+            shelf=self._shelf,
         )
 
     def configure(self, settings: Settings) -> None:

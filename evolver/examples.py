@@ -1,6 +1,6 @@
 """One recorded request with all that became known of it: what analysis, proposals and evaluation work on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from policies.dialects import CHAT, Dialect, dialect_of
@@ -41,6 +41,8 @@ class Example:
     output_tokens: int = 0
     repairs: int = 0
     path: str = CHAT.path  # of the endpoint
+    memory: dict[str, float] = field(default_factory=dict)  # entry id -> score; below zero: it was held out
+    tenant: str = ""  # whose request it is; empty: nobody said
 
     @property
     def dialect(self) -> Dialect:

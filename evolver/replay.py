@@ -1,7 +1,7 @@
 """Replay: what a genome would answer to recorded requests, measured as the gateway measures its own answers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -12,11 +12,14 @@ from evolver.examples import Example
 from evolver.provider import Completion, Provider, model_key_of, target
 from policies.fitness import Gates, Weights, resolve, reward
 from policies.genome import Genome
+from policies.memory import Entry, Library
 from policies.outcome import Observed, classify
 from policies.render import Renderer
 from policies.validators import Validators
 
+Remind = Callable[[Genome], Awaitable[Library]]
 Renderers = dict[tuple[str | None, str], Renderer]  # by model key and dialect
+_NO_MEMORY = Library(())
 _ATTACHED = Completion(0, None, None, 0.0, 0.0, "the request belongs to a conversation that the provider keeps")
 
 
@@ -58,10 +61,20 @@ def validators_of(policy: Policy) -> Validators:
     return Validators([v if isinstance(v, str) else ("regex", v.regex) for v in policy.validators])
 
 
-class Replay:
-    """Renders genomes into recorded requests of one policy and measures the answers."""
+async def _forgetful(_: Genome) -> Library:
+    return _NO_MEMORY
 
-    def __init__(self, settings: Settings, policy: Policy, provider: Provider) -> None:
+
+class Replay:
+    """Renders genomes into recorded requests of one policy and measures the answers.
+
+    `remind` gives the memory that a genome retrieves from; without it nothing is retrieved.
+    """
+
+    def __init__(
+        self, settings: Settings, policy: Policy, provider: Provider, remind: Remind = _forgetful
+    ) -> None:
+        self._remind = remind
         self._settings = settings
         self._policy = policy
         self._provider = provider
@@ -70,12 +83,27 @@ class Replay:
         self._gates = gates_of(policy)
 
     async def run(self, genome: Genome, examples: Sequence[Example]) -> list[Replayed]:
-        """One answer for each example, in their order."""
-        renderers: Renderers = {}
-        return list(await asyncio.gather(*(self._one(genome, example, renderers) for example in examples)))
+        """One answer for each example, in their order.
 
-    def render(self, genome: Genome, example: Example, renderers: Renderers) -> bytes:
-        """What would go up for a recorded request, never streamed and never stored."""
+        Raises:
+            NotFoundError: the genome's memory is gone.
+        """
+        renderers: Renderers = {}
+        memory = await self.memory(genome)
+        return list(await asyncio.gather(*(self._one(genome, example, renderers, memory) for example in examples)))
+
+    async def memory(self, genome: Genome) -> Library:
+        """What the genome retrieves from.
+
+        Raises:
+            NotFoundError: it is gone.
+        """
+        return await self._remind(genome) if genome.memory.recalls else _NO_MEMORY
+
+    def render(
+        self, genome: Genome, example: Example, renderers: Renderers, memory: Library | None = None
+    ) -> bytes:
+        """What would go up for a recorded request, never streamed and never stored, with everything retrieved."""
         dialect, body = example.dialect, example.body
         key = model_key_of(self._settings, genome, body)
         renderer = renderers.get((key, dialect.name))
@@ -83,10 +111,17 @@ class Replay:
             wanted = target(self._settings, key) if key is not None else None
             renderer = Renderer(genome, wanted, self._policy.client_wins, dialect.vocabulary)
             renderers[key, dialect.name] = renderer
-        return renderer.render(dialect.detached(body) or body)
+        return renderer.render(dialect.detached(body) or body, self._recalled(genome, example, memory))
 
-    async def _one(self, genome: Genome, example: Example, renderers: Renderers) -> Replayed:
-        rendered = self.render(genome, example, renderers)
+    def _recalled(self, genome: Genome, example: Example, memory: Library | None) -> list[Entry]:
+        if memory is None or not genome.memory.recalls:
+            return []
+        tokens, query = self._policy.memory_tokens, example.request_text
+        found = memory.recall(genome.memory, query, token_budget=tokens, namespace=example.tenant)
+        return [entry for entry, _ in found]
+
+    async def _one(self, genome: Genome, example: Example, renderers: Renderers, memory: Library) -> Replayed:
+        rendered = self.render(genome, example, renderers, memory)
         if example.dialect.detached(example.body) is None:
             return self._measure(example, rendered, _ATTACHED)
         key = model_key_of(self._settings, genome, example.body)

@@ -13,7 +13,6 @@ from config.settings import Model, Policy
 from evolver.context import Context
 from evolver.examples import Example
 from evolver.proposals import Proposal
-from evolver.replay import Replay
 from evolver.search import Evaluate, Journal, Material, Plan, Score, SearchResult, progress
 from policies.errors import ProviderError
 from policies.genome import Genome, LayerName
@@ -90,7 +89,7 @@ async def searched(name: str, work: Work, context: Context, conclude: Callable[[
     try:
         with progress(name, work.plan.settings.num_generations) as tell:
             result = await work.plan.run(
-                replayed(policy, context),
+                replayed(name, context),
                 ceiling=lambda _genome, _example: policy.budgets.usd_per_request,
                 journal=journal,
                 on_generation=tell,
@@ -107,9 +106,9 @@ async def searched(name: str, work: Work, context: Context, conclude: Callable[[
         journal.close(done=done)
 
 
-def replayed(policy: Policy, context: Context) -> Evaluate:
+def replayed(name: str, context: Context) -> Evaluate:
     """Scores by asking the upstream afresh; an upstream that is down scores nothing."""
-    replay = Replay(context.settings, policy, context.provider)
+    replay = context.replay(name)
 
     async def evaluate(genome: Genome, chosen: Sequence[Example]) -> list[Score]:
         found = await replay.run(genome, chosen)
@@ -138,7 +137,8 @@ def material(base: Genome, proposals: Sequence[Proposal], policy: Policy, contex
         if rule.id in now:
             rewrites[rule.id] = (*rewrites.get(rule.id, ()), rule.text)
     tools = dict.fromkeys(prompt.tool_instructions for prompt in prompts if prompt.tool_instructions)
-    layers: tuple[LayerName, ...] = ("prompt", "strategy", "memory") if policy.memory_file else ("prompt", "strategy")
+    remembers = policy.memory_file is not None or base.memory.snapshot is not None
+    layers: tuple[LayerName, ...] = ("prompt", "strategy", "memory") if remembers else ("prompt", "strategy")
     return Material(
         model_keys=tuple(serving_models(context)),
         rules=tuple({rule.id: rule for rule in proposed if rule.id not in now}.values()) + base.prompt.rubric,
@@ -146,6 +146,7 @@ def material(base: Genome, proposals: Sequence[Proposal], policy: Policy, contex
         few_shots=tuple(dict.fromkeys(shot for prompt in prompts for shot in prompt.few_shots)),
         tool_instructions=tuple(tools),
         layers=layers,
+        frozen=frozenset({"placement"}) | ({"shots_topk"} if base.memory.shots_topk == 0 else set()),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from evolver.analysis.cheaper import cheaper_models
 from evolver.analysis.drift import degrading
 from evolver.analysis.failures import failing_topics, slow_topics
+from evolver.analysis.memory_gaps import memory_gaps
 from evolver.analysis.shadowed import Shadowed, sufficing
 from evolver.analysis.statistics import benjamini_hochberg
 from evolver.analysis.topics import topics
@@ -50,6 +51,7 @@ def analyze(
         *degrading(relevant, limits, rng),
         *paired,
         *cheaper_models(mixed, limits, rng, settled),
+        *memory_gaps(mixed, limits, rng),
     ]
     kept = benjamini_hochberg([suspicion.p_value for suspicion in suspicions], limits.false_discovery)
     findings = [_finding(policy, now, one) for one, keep in zip(suspicions, kept, strict=True) if keep]

@@ -10,6 +10,7 @@ KINDS = {
     "degrading_model": "a model fails more, or answers more slowly, than it used to",
     "degrading_tool": "calls of a tool fail more, or take longer, than they used to",
     "cheaper_model": "a cheaper model served the same topics about as well",
+    "memory_gap": "requests of one topic fail where memory brought up nothing that is near",
 }
 NOT_CHECKED = {
     "repeated_failures": "Whether the model, the provider or the requests are to blame; only that this topic fails.",
@@ -18,6 +19,7 @@ NOT_CHECKED = {
     "degrading_model": "Whether the requests have changed rather than the model: time is all that was compared.",
     "degrading_tool": "Whether the tool has changed, or what it is asked.",
     "cheaper_model": "How well the answers are worded: failures and users' rejections were compared.",
+    "memory_gap": "Whether anybody knows what is missing, and whether these requests would fail all the same with it.",
 }
 
 

@@ -58,6 +58,8 @@ def strategy_ideas(
         return list(_lighter(production, key, models, reach=0.5))
     if finding.kind == "degrading_tool":
         return []
+    if finding.kind == "memory_gap":
+        return list(_memory(production)) if has_memory else []
     return [*_for_failures(production, key, bad, models), *(_memory(production) if has_memory else ())]
 
 

@@ -57,6 +57,8 @@ GENES: tuple[Gene, ...] = (
     Gene("prompt", "tool_instructions", "text"),
     Gene("memory", "retriever_topk", "number", bounds=(0, 20), steps=(1, 2), start=3),
     Gene("memory", "shots_topk", "number", bounds=(0, 8), steps=(1, 2), start=2),
+    Gene("memory", "min_score", "number", bounds=(0.0, 50.0), steps=(0.5, 2.0)),
+    Gene("memory", "shots_topk", "number", bounds=(0, 8), steps=(1, 2), start=2),
     Gene("memory", "min_score", "number", bounds=(0.0, 50.0), steps=(0.5, 2.5), start=0.0),
     Gene("strategy", "model_key", "model"),
     Gene("strategy", "temperature", "number", bounds=(0.0, 1.0), steps=(0.1, 0.2), start=0.7),

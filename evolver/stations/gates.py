@@ -1,4 +1,4 @@
-"""The gates: syntax, scope, regression and anchors. Each takes measured values with the ids of the samples behind them.
+"""The gates: scope, memory, syntax, regression and anchors. Each takes measured values with the ids of their samples.
 
 A gate without a value fails. An upstream that is down gives no value and no verdict: the candidate waits.
 """
@@ -16,12 +16,14 @@ from config.settings import Policy
 from evolver.context import Context
 from evolver.examples import Example
 from evolver.golden import anchors, sealed
+from evolver.memory.gate import memory_gate, sources_of
 from evolver.proposals import recorded_texts, scope_check
 from evolver.replay import Replay, Replayed
 from evolver.stations.anchors import regressed
 from evolver.stations.base import Move, UpstreamDownError, wait
 from policies.errors import EvoGateError
 from policies.genome import Genome
+from policies.memory import Library
 from policies.registry.operations import find_version
 from policies.registry.values import Candidate
 
@@ -53,7 +55,7 @@ class Gate:
 
 
 class Gates:
-    """proposed -> gated: all three; without an operator's key the regression gate is left to `Admission`."""
+    """proposed -> gated: all of them; without an operator's key the regression gate is left to `Admission`."""
 
     async def step(self, candidate: Candidate, context: Context) -> Move | None:
         """Measure, then pass or fail."""
@@ -64,11 +66,15 @@ class Gates:
         if not examples:
             return wait(candidate, "waits for recorded requests to be checked against")
         base = (await find_version(context.registry, candidate.policy, candidate.base)).genome
-        replay = Replay(context.settings, policy, context.provider)
-        gates = {
-            "syntax": syntax(replay, candidate.genome, examples),
-            "scope": scope(base, candidate, examples, _golden(policy, sealed)),
-        }
+        golden = _golden(policy, sealed)
+        gates = {"scope": scope(base, candidate, examples, golden)}
+        if candidate.genome.memory.snapshot != base.memory.snapshot:
+            problems = await memory_gate(candidate.policy, base, candidate.genome, context, golden)
+            gates["memory"] = Gate(float(len(problems)), not problems, [], {"problems": problems} if problems else {})
+        if "memory" not in gates or gates["memory"].passed:
+            replay = context.replay(candidate.policy)
+            memory = await replay.memory(candidate.genome)
+            gates["syntax"] = syntax(replay, candidate.genome, examples, memory)
         if all(gate.passed for gate in gates.values()) and context.usable(base, candidate.genome):
             try:
                 gates |= await replayed(candidate, examples, context)
@@ -93,11 +99,11 @@ def _problem(gate: Gate) -> str:
     return str(gate.detail.get("problems") or gate.detail)
 
 
-def syntax(replay: Replay, genome: Genome, examples: list[Example]) -> Gate:
+def syntax(replay: Replay, genome: Genome, examples: list[Example], memory: Library | None = None) -> Gate:
     """Renders for every recorded request shape; the value is the share that rendered well."""
     shapes = {_shape(example.body): example for example in reversed(examples)}
     chosen = list(shapes.values())[:SHAPES]
-    problems = {e.id: problem for e in chosen if (problem := _render_problem(replay, genome, e))}
+    problems = {e.id: problem for e in chosen if (problem := _render_problem(replay, genome, e, memory))}
     value = 1.0 - len(problems) / len(chosen) if chosen else None
     return Gate(value, not problems, [e.id for e in chosen], {"problems": problems} if problems else {})
 
@@ -110,10 +116,10 @@ def _shape(body: dict[str, Any]) -> str:
     return orjson.dumps([sorted(body), roles]).decode()
 
 
-def _render_problem(replay: Replay, genome: Genome, example: Example) -> str | None:
+def _render_problem(replay: Replay, genome: Genome, example: Example, memory: Library | None) -> str | None:
     body = example.body
     try:
-        sent = orjson.loads(replay.render(genome, example, {}))
+        sent = orjson.loads(replay.render(genome, example, {}, memory))
     except (EvoGateError, ValueError, TypeError, KeyError, AttributeError) as error:
         return f"{type(error).__name__}: {error}"
     if not isinstance(sent, dict) or any(body.get(name) and not sent.get(name) for name in SPOKEN):
@@ -144,7 +150,7 @@ async def replayed(candidate: Candidate, examples: list[Example], context: Conte
     policy = context.policy(candidate.policy)
     assert policy is not None
     base = (await find_version(context.registry, candidate.policy, candidate.base)).genome
-    replay = Replay(context.settings, policy, context.provider)
+    replay = context.replay(candidate.policy)
     pinned = _golden(policy, partial(anchors, policy=candidate.policy))
     most = len(pinned) + context.settings.evolver.anchors
     found = await regressed(base, candidate.genome, [*pinned, *examples], replay, most)
@@ -163,12 +169,11 @@ async def regression(candidate: Candidate, examples: list[Example], context: Con
     Raises:
         UpstreamDownError: the provider does not answer.
     """
-    policy = context.policy(candidate.policy)
-    assert policy is not None
-    successes = [example for example in examples if example.failure is None and not example.bad]
-    chosen = context.rng.sample(successes, min(len(successes), context.settings.evolver.regression_sample))
     base = (await find_version(context.registry, candidate.policy, candidate.base)).genome
-    replay = Replay(context.settings, policy, context.provider)
+    taught = await sources_of(candidate.policy, base, candidate.genome, context)
+    successes = [one for one in examples if one.failure is None and not one.bad and one.id not in taught]
+    chosen = context.rng.sample(successes, min(len(successes), context.settings.evolver.regression_sample))
+    replay = context.replay(candidate.policy)
     production = await replay.run(base, chosen)
     if chosen and not any(one.measured for one in production):
         raise UpstreamDownError(f"the upstream does not answer ({production[0].completion.error})")

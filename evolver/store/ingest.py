@@ -22,7 +22,7 @@ log = logging.getLogger("evogate.ingest")
 
 BATCH = 2_000
 # A failure's learning looks its assignment up, so assignments come first.
-_ORDER = ("assignment", "outcome", "feedback", "mark", "shadow", "learning_of_signal", "learning_of_failure")
+_ORDER = ("assignment", "recall", "outcome", "feedback", "mark", "shadow", "learning_of_signal", "learning_of_failure")
 
 
 def ingest(connection: sqlite3.Connection, spool: Path, *, batches: int = 50) -> int:

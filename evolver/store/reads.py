@@ -100,6 +100,8 @@ def _example(row: sqlite3.Row, spool: Path) -> Example | None:
         body=assignment["body"],
         path=assignment.get("path") or CHAT.path,
         answer=answer if isinstance(answer, dict) else None,
+        memory={str(name): float(score) for name, score in assignment.get("memory") or ()},
+        tenant=str(assignment.get("tenant") or ""),
     )
 
 

@@ -13,7 +13,7 @@ from evolver.store.queries import queries
 from policies.outcome import OUTSIDE
 
 BATCH = 5_000  # requests in one transaction: ingest waits for no longer one
-_BY_REQUEST = ("fold", "outcomes", "feedback", "marks", "shadows", "assignments")
+_BY_REQUEST = ("fold", "recalls", "outcomes", "feedback", "marks", "shadows", "assignments")
 
 
 def retire(db: sqlite3.Connection, *, before: float, batch: int = BATCH) -> int:

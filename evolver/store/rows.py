@@ -37,7 +37,8 @@ def _assignment(p: Payload, place: Place) -> Rows:
         *(p.get("candidate"), p.get("experiment"), bool(p.get("first")), p.get("intent", ""), p.get("model", "")),
         *(bool(p.get("stream")), isinstance(p.get("body"), dict), why),
     )
-    return [("assignment", values)]
+    recalls: Rows = [("recall", (p["policy"], name, p["id"], score)) for name, score in p.get("memory") or ()]
+    return [("assignment", values), *recalls]
 
 
 def _outcome(p: Payload, place: Place) -> Rows:

@@ -10,11 +10,12 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from evolver.analysis.shadowed import Shadowed
 from evolver.examples import Example
-from evolver.store import arrivals, reads
+from evolver.store import arrivals, reads, recalls
 from evolver.store.ingest import ingest
 from evolver.store.queries import text
 from evolver.store.retention import retire
 from policies.errors import OperatorError
+from policies.memory.counters import Counter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -141,6 +142,10 @@ class Store:
     async def exposure(self, policy: str, arm: str) -> dict[str, Any]:
         """Everything that an arm answered, later turns included."""
         return await self._ask(arrivals.exposure, policy=policy, arm=arm)
+
+    async def counters(self, policy: str, *, now: float, half_life_s: float) -> dict[str, Counter]:
+        """What retrieved memory entries came to, by entry id; older requests count less."""
+        return await self._ask(recalls.counters, policy=policy, now=now, half_life_s=half_life_s)
 
     async def kept(self, name: str) -> dict[str, Any]:
         """What was last kept under that name; empty where nothing was."""

@@ -13,7 +13,6 @@ from evolver.examples import Example
 from evolver.proposals import Proposal
 from evolver.proposals.reflection import Reflection, reflect
 from evolver.provider import Completion
-from evolver.replay import Replay
 from evolver.search import Budget, Score
 from evolver.searching import material, replayed
 from evolver.training.curriculum import curriculum
@@ -78,7 +77,7 @@ async def train(
             base.genome, lessons, answering(base.policy, context), terms, reflect=_reflection(context, terms.budget)
         )
     space = slots(base.genome, material(base.genome, proposals, policy, context), "prompt")
-    return await grpo(base.genome, space, lessons, replayed(policy, context), terms)
+    return await grpo(base.genome, space, lessons, replayed(base.policy, context), terms)
 
 
 async def taught(
@@ -103,7 +102,7 @@ async def taught(
 
 def answering(policy: str, context: Context) -> Ask:
     """Answers by asking the upstream afresh; an upstream that is down answers nothing."""
-    replay = Replay(context.settings, context.settings.policies[policy], context.provider)
+    replay = context.replay(policy)
 
     async def ask(genome: Genome, examples: Sequence[Example]) -> list[Answered]:
         found = await replay.run(genome, examples)

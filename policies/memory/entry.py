@@ -26,6 +26,7 @@ class Entry:
     namespace: str = ""
     sources: tuple[str, ...] = ()
     state: State = "active"
+    why: str = ""  # it is deprecated
 
     @property
     def active(self) -> bool:

@@ -9,7 +9,8 @@ import orjson
 from policies.errors import OperatorError
 from policies.memory.entry import MAX_ENTRIES, Entry, State
 
-SHAPE = '{"id", "text"} and perhaps "topics", "answer", "namespace", "sources", "state"'
+SHAPE = '{"id", "text"} and perhaps "topics", "answer", "namespace", "sources", "state", "why"'
+_OPTIONAL = ("topics", "answer", "namespace", "sources", "why")
 _STATES: tuple[State, ...] = ("active", "deprecated")
 
 
@@ -17,7 +18,7 @@ def to_lines(entries: Iterable[Entry]) -> Iterator[bytes]:
     """One line each, with its end; what is as by default is left out."""
     for entry in entries:
         row: dict[str, Any] = {"id": entry.id, "text": entry.text}
-        row |= {name: value for name in ("topics", "answer", "namespace", "sources") if (value := getattr(entry, name))}
+        row |= {name: value for name in _OPTIONAL if (value := getattr(entry, name))}
         if not entry.active:
             row["state"] = entry.state
         yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
@@ -52,8 +53,8 @@ def _entry(line: bytes, where: str) -> Entry:
         if state not in _STATES:
             raise OperatorError(f"{where}: the state '{state}' is neither {' nor '.join(_STATES)}")
         topics, sources = (tuple(map(str, row.get(name) or ())) for name in ("topics", "sources"))
-        answer, namespace = (str(row.get(name) or "") for name in ("answer", "namespace"))
-        return Entry(str(row["id"]), str(row["text"]), topics, answer, namespace, sources, state)
+        answer, namespace, why = (str(row.get(name) or "") for name in ("answer", "namespace", "why"))
+        return Entry(str(row["id"]), str(row["text"]), topics, answer, namespace, sources, state, why)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise OperatorError(f"{where}: not {SHAPE} ({error})") from error
 

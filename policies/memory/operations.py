@@ -52,12 +52,12 @@ class Operation:
     @classmethod
     def deprecate(cls, entry: Entry, why: str = "") -> Self:
         """It stays, and is retrieved no more."""
-        return cls("deprecate", (entry,), (replace(entry, state="deprecated"),), why)
+        return cls("deprecate", (entry,), (replace(entry, state="deprecated", why=why),), why)
 
     @classmethod
     def restore(cls, entry: Entry, why: str = "") -> Self:
         """It is retrieved again."""
-        return cls("restore", (entry,), (replace(entry, state="active"),), why)
+        return cls("restore", (entry,), (replace(entry, state="active", why=""),), why)
 
     @classmethod
     def index(cls, entry: Entry, topics: Iterable[str], why: str = "") -> Self:
@@ -70,7 +70,7 @@ class Operation:
         topics = _union(kept.topics, *(entry.topics for entry in others))
         sources = _union(kept.sources, *(entry.sources for entry in others))
         merged = replace(kept, topics=topics, sources=sources)
-        silent = (replace(entry, state="deprecated") for entry in others)
+        silent = (replace(entry, state="deprecated", why=f"merged into {kept.id}") for entry in others)
         return cls("merge", (kept, *others), (merged, *silent), why)
 
     def to_json(self) -> dict[str, Any]:

@@ -12,6 +12,9 @@ INSERT OR IGNORE INTO assignments (
     intent, model, stream, has_body, why
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: recall
+INSERT OR IGNORE INTO recalls (policy, entry, id, score) VALUES (?, ?, ?, ?);
+
 -- name: outcome
 INSERT OR IGNORE INTO outcomes (
     id, at, writer, segment, offset, status, model, first_byte_ms, last_byte_ms, input_tokens, cached_tokens,

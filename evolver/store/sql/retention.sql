@@ -18,6 +18,9 @@ ON CONFLICT (policy, arm) DO UPDATE SET requests = requests + excluded.requests,
     failures = failures + excluded.failures, usd = usd + excluded.usd,
     first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at);
 
+-- name: recalls
+DELETE FROM recalls WHERE id IN (SELECT id FROM temp.going);
+
 -- name: outcomes
 DELETE FROM outcomes WHERE id IN (SELECT id FROM temp.going);
 

@@ -57,6 +57,16 @@ CREATE TABLE IF NOT EXISTS outcomes (
     reward REAL
 ) WITHOUT ROWID;
 
+-- Memory entries that were retrieved for a request; a score below zero: it was held out at random.
+CREATE TABLE IF NOT EXISTS recalls (
+    policy TEXT NOT NULL,
+    entry TEXT NOT NULL,
+    id TEXT NOT NULL,
+    score REAL NOT NULL,
+    PRIMARY KEY (policy, entry, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS recalls_of_request ON recalls (id);
+
 -- A signal is identified by what it says, so that the same feedback sent twice counts once.
 CREATE TABLE IF NOT EXISTS feedback (
     id TEXT NOT NULL,

@@ -13,7 +13,7 @@ from policies.memory.lines import from_lines, pack, to_lines, unpack
 NAMES = st.text(st.characters(codec="utf-8"), max_size=8)
 GROUPS = st.lists(NAMES, max_size=3).map(tuple)
 ENTRIES = st.lists(
-    st.builds(Entry, NAMES, NAMES, GROUPS, NAMES, NAMES, GROUPS, st.sampled_from(["active", "deprecated"])),
+    st.builds(Entry, NAMES, NAMES, GROUPS, NAMES, NAMES, GROUPS, st.sampled_from(["active", "deprecated"]), NAMES),
     max_size=5,
     unique_by=lambda entry: entry.id,
 )

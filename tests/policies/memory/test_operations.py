@@ -52,7 +52,7 @@ def test_each_kind_has_an_inverse_whose_inverse_it_is() -> None:
 def test_a_merge_keeps_the_topics_and_sources_of_all_and_silences_the_others() -> None:
     (merged, silent, _) = applied(START, [Operation.merge(A, (B,))])
     assert merged == replace(A, topics=("money", "refund"), sources=("r1", "r2"))
-    assert silent == replace(B, state="deprecated")
+    assert silent == replace(B, state="deprecated", why="merged into a")
 
 
 def test_deprecating_and_restoring_bring_the_snapshot_back() -> None:
