@@ -141,8 +141,9 @@ async def _prepared(name: str, base: Version, notebook: Notebook, context: Conte
         name, base, findings, examples, context, complete=notebook.asking(context.provider.complete)
     )
     learnt = await taught(base, proposals, findings, examples, context)
-    proposals = [*learnt, *proposals]  # measured before ideas
     proposals += await remember(base, findings, examples, context, _sealed(name, context))
+    proposals.sort(key=lambda proposal: -proposal.score)
+    proposals = [*learnt, *proposals]  # measured before ideas
     told = [await sources_of(name, base.genome, proposal.genome, context) for proposal in proposals]
     unseen = [example for example in examples if not any(example.id in sources for sources in told)]
     return planned(base, proposals, unseen or examples, findings=len(findings), context=context)
