@@ -21,12 +21,13 @@ from evolver.context import Context
 from evolver.examples import Example
 from evolver.golden import sealed
 from evolver.intents import learn
+from evolver.memory.drafts import LEARNT
 from evolver.memory.gate import sources_of
 from evolver.memory.propose import remember
 from evolver.notebook import Choice, Notebook, Outcome
 from evolver.proposals import Proposal, propose
 from evolver.proposals.reflection import Complete
-from evolver.search import SearchResult
+from evolver.search import Ranked, SearchResult
 from evolver.searching import Work, forget, planned, searched, serving_models, unfinished
 from evolver.training import taught
 from policies.genome import Genome, Lineage
@@ -194,7 +195,8 @@ def _ranked(base: Genome, proposals: Sequence[Proposal], found: SearchResult | N
     """Best first. After a search only what did not do worse than production; without one, the proposers' order.
 
     Replay sees what validators and known answers see. What the proposers expect of an idea counts beside its gain, and
-    their first choice gets its try even where the race has passed it over, unless it was measured to be worse.
+    their first choice gets its try even where the race has passed it over, unless it was measured to be worse. So does
+    the best learnt memory: it speaks to requests whose right answer replay does not know.
     """
     if found is None:
         return [(proposal.genome, proposal.lineage, proposal.layer) for proposal in proposals]
@@ -202,9 +204,18 @@ def _ranked(base: Genome, proposals: Sequence[Proposal], found: SearchResult | N
     better = [one for one in found.ranked if one.gain >= 0.0 and one.genome != base]
     better.sort(key=lambda one: -(one.gain + expected.get(one.genome.content_hash, 0.0)))
     ranked = [(one.genome, one.lineage, base.changed_layers(one.genome)[0]) for one in better]
-    raced = {one.genome.content_hash for one in found.ranked}
+    raced = {one.genome.content_hash: one for one in found.ranked}
     first = [p for p in proposals[:1] if p.genome.content_hash not in raced]
+    learnt = next((p for p in proposals if p.lineage.operator == LEARNT), None)
+    if learnt is not None and learnt not in first and not _worse(raced.get(learnt.genome.content_hash)):
+        first.append(learnt)
+        ranked = [one for one in ranked if one[0] != learnt.genome]
     return [*((p.genome, p.lineage, p.layer) for p in first), *ranked]
+
+
+def _worse(measured: Ranked | None) -> bool:
+    """Measured to lose quality beyond its interval, which is as wide above the gain as below."""
+    return measured is not None and 2 * measured.gain - measured.gain_low < 0.0
 
 
 async def _add(

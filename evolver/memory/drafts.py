@@ -22,6 +22,7 @@ from policies.memory import counters as worth
 from policies.memory.operations import Operation, applied
 from policies.registry.values import Finding
 
+LEARNT = "memory:learn"  # the operator in the lineage of what was learnt
 TOP_K, SHOTS_K = 3, 2  # entries and examples, where a genome had none
 CUT_OFF = 0.5  # of what a right entry usually scores
 VOTES = 2  # conversations that say which entry a topic lacked
@@ -63,7 +64,7 @@ class Author:
         genes = self.genes.model_copy(update={"retriever_topk": self.genes.retriever_topk or TOP_K})
         if not genes.min_score:
             genes = genes.model_copy(update={"min_score": cut_off(Library(entries), learnt)})
-        return Draft("memory:learn", (*new, *same), tuple(entries), genes)
+        return Draft(LEARNT, (*new, *same), tuple(entries), genes)
 
     def tidied(self, counters: Mapping[str, worth.Counter]) -> Draft | None:
         """What the counters say; None where nothing is retrieved, or nothing is to be done."""
