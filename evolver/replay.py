@@ -71,9 +71,7 @@ class Replay:
     `remind` gives the memory that a genome retrieves from; without it nothing is retrieved.
     """
 
-    def __init__(
-        self, settings: Settings, policy: Policy, provider: Provider, remind: Remind = _forgetful
-    ) -> None:
+    def __init__(self, settings: Settings, policy: Policy, provider: Provider, remind: Remind = _forgetful) -> None:
         self._remind = remind
         self._settings = settings
         self._policy = policy
@@ -100,9 +98,7 @@ class Replay:
         """
         return await self._remind(genome) if genome.memory.recalls else _NO_MEMORY
 
-    def render(
-        self, genome: Genome, example: Example, renderers: Renderers, memory: Library | None = None
-    ) -> bytes:
+    def render(self, genome: Genome, example: Example, renderers: Renderers, memory: Library | None = None) -> bytes:
         """What would go up for a recorded request, never streamed and never stored, with everything retrieved."""
         dialect, body = example.dialect, example.body
         key = model_key_of(self._settings, genome, body)
