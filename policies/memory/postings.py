@@ -8,7 +8,7 @@ Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -22,6 +22,7 @@ from policies.memory.words import words
 _K1, _B = 1.2, 0.75
 _MOST = 65_535  # of one word in one entry that are counted
 _AT_A_TIME = 32  # entries between two pauses: about a millisecond
+_PIECE = 65_536  # of the arrays between two pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +87,31 @@ class Builder:
     def finish(self) -> Postings:
         """The lists."""
         terms = np.frombuffer(self._terms, np.int32) if self._terms else np.zeros(0, np.int32)
-        holding = np.bincount(terms, minlength=len(self._vocabulary))
-        order = np.argsort(terms, kind="stable")  # by word, and within a word by entry
-        self._pause()
-        documents = np.repeat(np.arange(len(self.texts), dtype=np.int32), self._distinct)[order]
-        self._pause()
-        impacts = self._impacts(terms, holding)[order]
+        counts = np.asarray(self._counts, dtype=np.float32)
+        holders = np.repeat(np.arange(len(self.texts), dtype=np.int32), self._distinct)
+        order = np.argsort(terms, kind="stable")  # by word, and within a word by entry; others run meanwhile
+        holding = np.zeros(len(self._vocabulary), dtype=np.int64)
+        documents, impacts = np.empty_like(holders), np.empty_like(counts)
+        for piece in self._pieces(len(terms)):
+            holding += np.bincount(terms[piece], minlength=len(holding))
+        idf, norms = self._idf(holding), self._norms()
+        for piece in self._pieces(len(terms)):
+            chosen = order[piece]
+            documents[piece], frequency = holders[chosen], counts[chosen]
+            impacts[piece] = idf[terms[chosen]] * frequency / (frequency + norms[documents[piece]])
         starts = array("q", [0, *accumulate(holding.tolist())])
         return Postings(self._vocabulary, starts, documents, impacts)
 
-    def _impacts(self, terms: NDArray[np.int32], holding: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _pieces(self, size: int) -> Iterator[slice]:
+        for start in range(0, size, _PIECE):
+            self._pause()
+            yield slice(start, start + _PIECE)
+
+    def _idf(self, holding: NDArray[np.int64]) -> NDArray[np.float32]:
+        rarity = np.log1p((len(self.texts) - holding + 0.5) / (holding + 0.5))
+        return np.asarray(rarity * (_K1 + 1), dtype=np.float32)
+
+    def _norms(self) -> NDArray[np.float32]:
         lengths = np.asarray(self._lengths, dtype=np.float64)
         average = float(lengths.mean()) if len(lengths) else 1.0
-        norms = _K1 * (1 - _B + _B * lengths / (average or 1.0))
-        idf = np.log1p((len(lengths) - holding + 0.5) / (holding + 0.5)) * (_K1 + 1)
-        counts = np.asarray(self._counts, dtype=np.float32)
-        self._pause()
-        impacts = np.repeat(norms.astype(np.float32), self._distinct)
-        impacts += counts
-        np.divide(counts, impacts, out=impacts)
-        self._pause()
-        impacts *= idf.astype(np.float32)[terms]
-        return impacts
+        return np.asarray(_K1 * (1 - _B + _B * lengths / (average or 1.0)), dtype=np.float32)
