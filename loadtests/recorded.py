@@ -68,8 +68,10 @@ class Scene:
         """Write what waits."""
         self._spool.close()
 
-    def conversation(self, arms: tuple[Arm, Arm], experiment: Experiment) -> tuple[str, bool, str | None]:
-        """Two turns; (unit, whether it was the candidate's, the failure of its first answer)."""
+    def conversation(
+        self, arms: tuple[Arm, Arm], experiment: Experiment
+    ) -> tuple[str, bool, tuple[str | None, str | None]]:
+        """Two turns; (unit, whether it was the candidate's, the failures of its two answers)."""
         self.now += APART_S
         self._number += 1
         unit = f"{self._number:016x}"
@@ -78,10 +80,10 @@ class Scene:
         odds = [(arms[0].hash, 1.0 - SHARE), (arms[1].hash, SHARE)]
         named = {"salt": salt_name(salt), "experiment": experiment.id}
         failure = self._exchange(unit, 1, arm, {**named, "arms": odds, "first": True, "why": "draw"})
-        self._exchange(unit, 2, arm, {**named, "arms": [(arm.hash, 1.0)], "first": False, "why": "pin"})
+        later = self._exchange(unit, 2, arm, {**named, "arms": [(arm.hash, 1.0)], "first": False, "why": "pin"})
         if self._number % 10 == 0:
             self._spool.flush()
-        return unit, arm is arms[1], failure
+        return unit, arm is arms[1], (failure, later)
 
     def _exchange(self, unit: str, turn: int, arm: Arm, how: dict[str, Any]) -> str | None:
         name = f"{int(self.now * 1000):012x}-{unit}-{turn}"
@@ -217,8 +219,9 @@ def _judged(
 ) -> Iterator[Decision]:
     """The breaker's decision after each conversation."""
     for _ in range(MOST):
-        unit, challenger, failure = scene.conversation(arms, experiment)
+        unit, challenger, (failure, later) = scene.conversation(arms, experiment)
         evidence.assigned(unit, at=scene.now, challenger=challenger, q=SHARE)
         evidence.settled(unit, failure, now=scene.now + 0.5)
+        evidence.followed(unit, later, now=scene.now + 0.5)
         evidence.advance(scene.now + 0.5)
         yield evidence.decision()

@@ -115,4 +115,4 @@ class ChatStream(EventReader):
         known.append(as_text(function.get("arguments")))
 
     def _may_end(self) -> bool:
-        return bool(self._finished) and self._open <= self._finished and not self.head.malformed
+        return bool(self._finished) and self._open <= self._finished and not self.malformed

@@ -92,7 +92,7 @@ class MessageStream(EventReader):
             read_usage(self.head, self._usage)
 
     def _may_end(self) -> bool:
-        return self.head.finish_reason is not None and not self.head.malformed
+        return self.head.finish_reason is not None and not self.malformed
 
 
 def _key(event: dict[str, Any]) -> Any:

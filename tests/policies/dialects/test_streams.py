@@ -228,3 +228,12 @@ def test_what_was_recognised_is_what_json_says(dialect: Dialect, drawn: st.DataO
     stream = b"".join(chosen)
     assert read(dialect, [stream])[0].answer == by_json(dialect, stream, pytest.MonkeyPatch())
     assert read(dialect, chosen)[0].answer == by_json(dialect, stream, pytest.MonkeyPatch())
+
+
+def test_a_stream_without_a_terminator_is_not_whole_where_words_were_no_string(monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = CHAT_STREAM[1].replace(b'"finish_reason":null', b'"finish_reason":"stop"')
+    broken = CHAT_STREAM[1].replace(b"Hello", b"\t")
+    stream = [CHAT_STREAM[1], finish, broken]
+    reader, _, _ = read(CHAT, stream)
+    assert reader.answer == by_json(CHAT, b"".join(stream), monkeypatch)
+    assert not reader.done
