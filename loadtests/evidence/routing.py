@@ -1,4 +1,4 @@
-"""Bandits on recorded outcomes of two real models, beside those of other libraries where they are installed.
+"""Bandits on recorded outcomes of two real models, beside those of other libraries.
 
 Each row is a question with whether a cheap model and a dear one answered it right. An arm's reward is right (1) or
 wrong (0), less what its tokens cost on a scale on which the dear model loses 0.1. Rows are split by a hash of their
@@ -9,9 +9,8 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,10 +86,11 @@ class Mabwiser:
     """mabwiser's ThompsonSampling, told each reward at once; it takes rewards of 0 and 1, so fractions are drawn."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        mab: Any = import_module("mabwiser.mab")
+        from mabwiser.mab import MAB, LearningPolicy
+
         self._rng = rng
         seed = int(rng.integers(2**31))
-        self._bandit = mab.MAB(arms=[0, 1], learning_policy=mab.LearningPolicy.ThompsonSampling(), seed=seed)
+        self._bandit = MAB(arms=[0, 1], learning_policy=LearningPolicy.ThompsonSampling(), seed=seed)
         self._bandit.fit([0, 1], [0, 0])
 
     def pull(self) -> int:
@@ -104,10 +104,11 @@ class River:
     """river's ThompsonSampling over Beta distributions, likewise."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        bandit: Any = import_module("river.bandit")
-        proba: Any = import_module("river.proba")
+        from river.bandit import ThompsonSampling
+        from river.proba import Beta
+
         self._rng = rng
-        self._bandit = bandit.ThompsonSampling(reward_obj=proba.Beta(), seed=int(rng.integers(2**31)))
+        self._bandit = ThompsonSampling(reward_obj=Beta(), seed=int(rng.integers(2**31)))
 
     def pull(self) -> int:
         return int(self._bandit.pull([0, 1]))
@@ -169,11 +170,6 @@ def play(make: Callable[[np.random.Generator], Player], rewards: Rewards, seeds:
 
 
 def compare(seeds: int, path: Path = RECORDED) -> dict[str, Played]:
-    """Every player that can be had; libraries that are not installed are left out."""
-    rewards, found = held_out(path), {}
-    for name, make in PLAYERS.items():
-        try:
-            found[name] = play(make, rewards, seeds)
-        except ImportError:
-            continue
-    return found
+    """Every player on the same orders."""
+    rewards = held_out(path)
+    return {name: play(make, rewards, seeds) for name, make in PLAYERS.items()}
