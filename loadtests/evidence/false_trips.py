@@ -1,8 +1,8 @@
 """Identical candidates: how often does each rule take one back?
 
-The product's figure is the crossing of the answer channel's E(rho=1) alone (in conversations of the channels' weighted
-mean; in a fleet of the sum, or of any writer at ten times the evidence). TRIP also needs the literal rule, which
-could only hide errors.
+The product's figure is the crossing of the answer channel's E(rho=1) alone (in conversations, and with failures of
+every class, of the channels' weighted mean; in a fleet of the sum, or of any writer at ten times the evidence). TRIP
+also needs the literal rule, which could only hide errors.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,24 @@ from loadtests.evidence import rivals
 from loadtests.evidence.noharm import crossed, e_values
 from loadtests.evidence.rates import RATES, Floats, constant
 from loadtests.evidence.streams import BLOCK, FLOOR, Bools, Ints, Stream, bernoulli, stream
-from policies.evidence.channels import ANSWER, LATER
+from policies.evidence.channels import (
+    ANSWER,
+    CUT_SHORT,
+    DEAR,
+    INVALID,
+    LATER,
+    REFUSAL,
+    SERVER_ERROR,
+    SLOW,
+    UNREACHABLE,
+    Channel,
+)
 from policies.evidence.ledger import BUCKET_S
 
 RATES_P0 = (0.001, 0.01, 0.05, 0.2)
 SHARES: dict[str, float | None] = {"floor": FLOOR, "0.1": 0.1, "0.2": 0.2, "0.5": 0.5, "adaptive": None}
-WORLDS = (*RATES, "delay skew", "conversations", "fleet of 10")
+WORLDS = (*RATES, "delay skew", "conversations", "every class", "fleet of 10")
+MIX = {UNREACHABLE: 0.1, SERVER_ERROR: 0.3, INVALID: 0.3, REFUSAL: 0.1, CUT_SHORT: 0.05, SLOW: 0.1, DEAR: 0.05}
 WRITERS = 10
 FLUSH_S, LOST = 1.0, 0.2
 SLOW_S, FAST_S = 60.0, 1.0
@@ -125,6 +137,19 @@ def _conversations(rng: np.random.Generator, p0: float, share: float | None, run
     return {**_ours(combined), "every turn counted": crossed(every_turn, 0.01), **others}
 
 
+def _by_class(rng: np.random.Generator, p0: float, share: float | None, runs: int) -> dict[str, Bools]:
+    """Failures of all classes in one stream, some far rarer than others: each in its channel, as in the product."""
+    units, per_s = span(p0)
+    found = stream(rng, bernoulli(rng, constant(p0, units), runs), share, per_s=per_s)
+    kind = rng.choice(len(MIX), found.unit.shape, p=list(MIX.values()))
+    seen: dict[Channel, Bools] = {channel: kind == i for i, channel in enumerate(MIX)}
+    seen[ANSWER] = ~(seen[SLOW] | seen[DEAR])
+    combined = np.full(found.unit.shape, 1.0 - sum(channel.weight for channel in seen))
+    for channel, theirs in seen.items():
+        combined += channel.weight * _held(e_values(replace(found, real=found.real & theirs), channel.rho))
+    return {**_ours(combined), **_others(found)}
+
+
 def _held(e: Floats) -> Floats:
     """The last known e-value where there is none; 1 before the first."""
     rows = np.where(np.isnan(e), -1, np.arange(len(e))[:, None])
@@ -178,4 +203,9 @@ def _visible(rng: np.random.Generator, span_s: float) -> Floats:
     return np.unique(told.min(axis=0) // BUCKET_S * BUCKET_S)
 
 
-_SPECIAL: dict[str, Rule] = {"delay skew": _skewed, "conversations": _conversations, "fleet of 10": _fleet}
+_SPECIAL: dict[str, Rule] = {
+    "delay skew": _skewed,
+    "conversations": _conversations,
+    "every class": _by_class,
+    "fleet of 10": _fleet,
+}
