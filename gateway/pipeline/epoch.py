@@ -20,6 +20,7 @@ from policies.matching import Matcher
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
 from policies.resilience import RetryBudget, TimeoutRules
+from policies.strategy.checking import Checks
 from policies.strategy.router import Router
 from policies.strategy.router import Weights as RouterWeights
 from policies.validators import Validators
@@ -134,6 +135,7 @@ class PolicyView:
     dialect: Dialect  # of the endpoint that the policy covers
     validators: Validators
     always_validates: bool  # some check applies even without `response_format` and tool calls
+    checks: Checks  # the same, as strategies hold answers to them
     weights: Weights
     gates: Gates
     intents: Classifier | None  # None: nothing has been learnt yet

@@ -97,7 +97,8 @@ class Exchange:
 
     def _route(self, arm: Open) -> None:
         try:
-            found = routed(arm, self, self._core.loop.time())
+            now = self._core.loop.time()
+            found = routed(arm, self.body, self.request.body, self.turns, self.may_go, now)
             if found is not None:
                 self._way, self.routing = found
         except Exception as error:  # noqa: BLE001
@@ -280,7 +281,7 @@ class Exchange:
         arm = self.plan.arm.open
         try:
             if arm is not None:
-                learn(arm, routing, self._courier, self, done)
+                learn(arm, routing, self._courier.rendered.target, self.plan.view.gates, done, request_id=self.id)
         except Exception as error:  # noqa: BLE001
             self._core.fall_open.count("strategy", error)
 

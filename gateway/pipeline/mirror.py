@@ -1,25 +1,35 @@
 """Mirroring to shadow candidates: their answers never reach a client and never delay one.
 
-1. Bounded in concurrency and in dollars a day: the worst case is reserved before sending, the cost settled after.
+1. Bounded in concurrency and in dollars a day: the worst case of all calls is reserved before sending, the cost
+   settled after.
 2. Drops happen only before sending. What was sent and failed is a failure of that candidate.
 3. Comparisons are paired: a candidate sees a request only after production has answered it.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
-from gateway.http.errors import UpstreamError
-from gateway.http.messages import Headers, Request
-from gateway.pipeline.epoch import Arm, PolicyView, Way
+from gateway.http.messages import Request
+from gateway.pipeline.epoch import Arm, Open, PolicyView, Service, Target, Way
 from gateway.pipeline.fallopen import FallOpen
-from gateway.pipeline.headers import upward
 from gateway.pipeline.metrics import Metrics
+from gateway.pipeline.receiver import Server
 from gateway.pipeline.recorder import Recorder
-from gateway.pipeline.settle import Settled, settle
+from gateway.pipeline.rendering import Rendered
+from gateway.pipeline.settle import Settled
+from gateway.pipeline.shot import Shot
+from gateway.pipeline.strategy.owner import Owner
+from gateway.pipeline.strategy.routing import learn, routed
+from gateway.pipeline.strategy.shadowed import Shadowed
 from gateway.recording.frames import Signal
 from policies.render import Turns
+from policies.strategy.choice import most_calls
+from policies.strategy.router import Routing
+
+Serve = Callable[[Owner, Rendered, Service], Server]
 
 _DAY_S = 86_400.0
 _FRACTION = 1.0 / 2**32
@@ -36,20 +46,20 @@ class Budget:
         self.reserved = 0.0
         self.in_flight = 0
 
-    def reserve(self, usd: float, *, limit: float, concurrency: int, now: float) -> bool:
-        """Whether one more call fits; then its worst case is set aside."""
+    def reserve(self, usd: float, *, limit: float, concurrency: int, now: float, calls: int = 1) -> bool:
+        """Whether one more request fits, which makes so many calls at most; then its worst case is set aside."""
         self.turn(now)
         if self.in_flight >= concurrency or self.spent + self.reserved + usd > limit:
             return False
         self.reserved += usd
-        self.in_flight += 1
+        self.in_flight += calls
         return True
 
-    def settle(self, reserved: float, actual: float) -> None:
-        """The call has ended."""
+    def settle(self, reserved: float, actual: float, calls: int = 1) -> None:
+        """They have ended."""
         self.reserved = max(0.0, self.reserved - reserved)
         self.spent += actual
-        self.in_flight -= 1
+        self.in_flight -= calls
 
     def turn(self, now: float) -> None:
         """Begin a new day where one has begun."""
@@ -59,7 +69,9 @@ class Budget:
 
 
 class Mirror:
-    """Sends what is sampled."""
+    """Sends what is sampled. `serve` makes the calls of a strategy; whoever owns the mirror sets it."""
+
+    serve: Serve
 
     def __init__(self, recorder: Recorder, metrics: Metrics, fall_open: FallOpen, *, concurrency: int) -> None:
         self.recorder = recorder
@@ -83,16 +95,23 @@ class Mirror:
         if body is None:
             return
         for arm in view.shadows:
-            budget = self.budget(view.name)
-            worst = view.settings.budgets.usd_per_request
-            busy = sum(purse.in_flight for purse in self._budgets.values())
-            fits = busy < self.concurrency and budget.reserve(
-                worst, limit=shadow.usd_per_day, concurrency=shadow.concurrency, now=now
-            )
-            if fits:
-                Shot(self, sample, arm, body, budget, at=now).send()
-            else:
-                self.metrics.mirror_dropped += 1
+            self._send(Lot(self, sample, arm, body, now))
+
+    def _send(self, lot: "Lot") -> None:
+        shadow = lot.sample.view.settings.shadow
+        busy = sum(purse.in_flight for purse in self._budgets.values())
+        fits = busy < self.concurrency and lot.budget.reserve(
+            lot.reserved, limit=shadow.usd_per_day, concurrency=shadow.concurrency, now=lot.at, calls=lot.calls
+        )
+        if not fits:
+            self.metrics.mirror_dropped += 1
+            return
+        if lot.arm.open is not None:
+            lot.route(lot.arm.open)
+        if lot.arm.service is None:
+            Shot(lot).send()
+        else:
+            Shadowed(lot, lot.arm.service).send()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,106 +128,53 @@ class Sample:
     bodies: bool
 
 
-class Shot:
-    """One mirrored call: a sink."""
+class Lot:
+    """One candidate's share of a sample: how it is sent, what is set aside for it, and what came of it."""
 
-    __slots__ = (
-        "_arm", "_at", "_began", "_body", "_budget", "_chunks", "_first_ms", "_mirror", "_reserved", "_sample", "_sent",
-        "_status", "_way",
-    )  # fmt: skip
+    __slots__ = ("arm", "at", "body", "budget", "calls", "mirror", "reserved", "routing", "sample", "way")
 
-    def __init__(
-        self, mirror: Mirror, sample: Sample, arm: Arm, body: dict[str, Any], budget: Budget, *, at: float
-    ) -> None:
-        self._mirror = mirror
-        self._sample = sample
-        self._arm = arm
-        self._way: Way = arm.way(sample.model)
-        self._body = body
-        self._budget = budget
-        self._reserved = sample.view.settings.budgets.usd_per_request
-        self._at = at
-        self._began = perf_counter()
-        self._chunks: list[bytes] = []
-        self._status = 0
-        self._first_ms = 0.0
-        self._sent = False
+    def __init__(self, mirror: Mirror, sample: Sample, arm: Arm, body: dict[str, Any], now: float) -> None:
+        self.mirror = mirror
+        self.sample = sample
+        self.arm = arm
+        self.body = body  # to be answered whole, and stored nowhere
+        self.at = now
+        self.budget = mirror.budget(sample.view.name)
+        self.calls = most_calls(arm.genome.strategy)
+        self.reserved = self.calls * sample.view.settings.budgets.usd_per_request
+        self.way: Way = arm.way(sample.model)
+        self.routing: Routing | None = None
 
-    def send(self) -> None:
-        """Render and send; a fault here fails the candidate, for its own render is at fault."""
-        route, arm, request = self._way.target.route, self._arm, self._sample.request
-        if route is None:
-            self._end("no_upstream")
+    def route(self, arm: Open) -> None:
+        """Let the router choose, where the genome leaves the model open."""
+        sample, now = self.sample, asyncio.get_running_loop().time()
+        try:
+            found = routed(arm, self.body, sample.request.body, sample.turns, _anywhere, now)
+        except Exception as error:  # noqa: BLE001
+            self.mirror.fall_open.count("mirror", error)
             return
+        if found is not None:
+            self.way, self.routing = found
+
+    def over(self, done: Settled, target: Target) -> None:
+        """Settle the account, learn which model did well, and put it on record. `target` has answered."""
+        self.budget.settle(self.reserved, done.cost_usd, self.calls)
+        mirror, sample = self.mirror, self.sample
         try:
-            turns = self._sample.turns
-            memory = arm.memory.recall(turns.text) if arm.memory is not None else []
-            payload = self._way.renderer.render(self._body, [entry for entry, _ in memory], turns=turns)
-            headers = upward(request.headers, route.credential, route.address.version, readable=True)
-            model = self._way.target.model
-            path = route.path(request.target, model.model if model is not None else self._sample.model)
-            route.call(request.method, path, headers, payload, self)
+            fields = mirror.recorder.fields(done, bodies=sample.bodies)
+            data = {"candidate": self.arm.candidate, "arm": self.arm.hash, **fields}
+            if self.routing is not None and self.arm.open is not None:
+                learn(self.arm.open, self.routing, target, sample.view.gates, done)
+                data["routing"] = self.routing.record
+            signal = Signal(sample.id, self.at, "shadow", sample.view.name, sample.unit, data)
+            mirror.recorder.append(mirror.recorder.signal(signal), None)
         except Exception as error:  # noqa: BLE001
-            self._mirror.fall_open.count("mirror", error)
-            self._end(None, fell_open=True)
-            return
-        self._sent = True
-        self._mirror.metrics.mirrored += 1
+            mirror.fall_open.count("mirror", error)
 
-    def on_head(self, status: int, headers: Headers) -> None:  # noqa: ARG002
-        """The answer begins."""
-        self._status = status
-        self._first_ms = self._elapsed_ms()
 
-    def on_data(self, data: bytes) -> None:
-        """A piece of it."""
-        self._chunks.append(data)
-
-    def on_end(self) -> None:
-        """It is whole."""
-        self._end(None)
-
-    def on_error(self, error: UpstreamError) -> None:
-        """It failed, after it was sent: a failure of the candidate."""
-        self._end(error.kind)
-
-    def _elapsed_ms(self) -> float:
-        return (perf_counter() - self._began) * 1000.0
-
-    def _end(self, transport: str | None, *, fell_open: bool = False) -> None:
-        route = self._way.target.route
-        if self._sent and route is not None:
-            route.done()
-        done = self._judge(transport, fell_open=fell_open)
-        self._budget.settle(self._reserved, done.cost_usd)
-        try:
-            fields = self._mirror.recorder.fields(done, bodies=self._sample.bodies)
-            data = {"candidate": self._arm.candidate, "arm": self._arm.hash, **fields}
-            signal = Signal(self._sample.id, self._at, "shadow", self._sample.view.name, self._sample.unit, data)
-            self._mirror.recorder.append(self._mirror.recorder.signal(signal), None)
-        except Exception as error:  # noqa: BLE001
-            self._mirror.fall_open.count("mirror", error)
-
-    def _judge(self, transport: str | None, *, fell_open: bool) -> Settled:
-        elapsed = self._elapsed_ms()
-        try:
-            ok = 200 <= self._status < 300 and transport is None
-            return settle(
-                self._sample.view,
-                self._way.target,
-                self._body,
-                status=self._status,
-                provider_status=self._status,
-                answer=self._sample.view.dialect.read_answer(b"".join(self._chunks)) if ok else None,
-                transport_error=transport,
-                first_byte_ms=self._first_ms,
-                last_byte_ms=elapsed,
-                client_gone=False,
-                fell_open=fell_open,
-            )
-        except Exception as error:  # noqa: BLE001
-            self._mirror.fall_open.count("mirror", error)
-            return Settled.fell_open(self._status, self._first_ms, elapsed)
+def _anywhere(target: Target) -> bool:
+    """Where an arm of a genome may be sent at all, credentials do not matter."""
+    return target.route is not None
 
 
 def _sampled(request_id: str, share: float) -> bool:

@@ -18,6 +18,7 @@ from policies.intents import Classifier
 from policies.render import Renderer
 from policies.resilience import TimeoutRules
 from policies.salt import salt_name
+from policies.strategy.checking import Checks
 
 _CONDITIONAL: frozenset[object] = frozenset({"json_schema", "tool_args"})
 _RESTING = 5  # older versions that conversations may still be pinned to
@@ -83,6 +84,8 @@ class Scene:
         kind, _, header = self._policy.unit.partition(":")
         weights = self._weights()
         gates = self._policy.reward.gates
+        always = not _CONDITIONAL.issuperset(self._policy.validators)
+        checks = Checks(self._workshop.validators(self._policy), always, gates.validator_score)
         return PolicyView(
             name=self._name,
             settings=self._policy,
@@ -101,8 +104,9 @@ class Scene:
             retries=self._workshop.retries(self._name, self._policy),
             timeouts=self._timeouts(),
             dialect=dialect_of(self._policy.match.path),
-            validators=self._workshop.validators(self._policy),
-            always_validates=not _CONDITIONAL.issuperset(self._policy.validators),
+            validators=checks.validators,
+            always_validates=checks.always,
+            checks=checks,
             weights=weights,
             gates=Gates(gates.validator_score, gates.accuracy),
             intents=self._intents(),

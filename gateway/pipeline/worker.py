@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 from config.settings import Settings
@@ -25,6 +26,7 @@ from gateway.pipeline.routes import Route, Routes, refuse_self
 from gateway.pipeline.scene import Verdicts
 from gateway.pipeline.snapshot import Snapshot, publish_configured, read
 from gateway.pipeline.spool import Spool
+from gateway.pipeline.strategy.coordinator import server_for
 from gateway.recording.errors import SpoolError
 from gateway.recording.redact import Redactor
 from gateway.workers.pins import SharedPins, Table
@@ -87,6 +89,7 @@ class Worker:
             loop=self._loop,
             idle_unit_s=settings.gateway.idle_unit_s,
         )
+        mirror.serve = partial(server_for, self.core)
         self.routes = Routes(self._loop)
         self.verdicts = Verdicts()
         self.snapshot = Snapshot()

@@ -41,6 +41,13 @@ def tactic_of(genes: StrategyLayer, *, streams: bool) -> Tactic:
     return Corrected(tactic, numbers) if genes.repairs == "ask" and not streams else tactic
 
 
+def most_calls(genes: StrategyLayer) -> int:
+    """How many calls one request may take: of all its voters, verdicts, and the correction."""
+    own = genes.voters if genes.use_consensus else 1
+    cheap = 1 + genes.cascade_samples if genes.cascade_model is not None else 0
+    return own + cheap + (genes.repairs == "ask")
+
+
 def answering(genes: StrategyLayer) -> Iterator[tuple[str, str]]:
     """(gene, model key) of the models that answer requests beside the request's own.
 

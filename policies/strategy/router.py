@@ -7,7 +7,8 @@ this one (k = 7), pulled towards 1/2 while there are few. Capability: as configu
 alike that their outcomes can be compared. Cost and latency: as expected, in units of the dearest and the slowest.
 
 What is known lives in memory and is bounded: the last requests of each model as hashed words. It learns nothing from
-outcomes that say nothing about a model.
+outcomes that say nothing about a model. A later word about an answer revises what was learnt from it. `Lore` is what a
+router of one process tells its successor and the routers of others; ratings are sums of moves, so they add up.
 
 Sources: Cover and Hart 1967 for neighbours; Weinberger et al. 2009 for hashed features; Elo 1978.
 """
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.strategy.features import DIMENSIONS, features
+from policies.strategy.lore import Known, Lore
 
 AUTO = "auto"
 NEIGHBOURS = 7
@@ -79,12 +81,17 @@ class Router:
 
     def __init__(self, choices: Sequence[Choice]) -> None:
         self.choices = tuple(choices)
+        self.changes = 0  # how often something was learnt or revised
         self._index = {choice.key: at for at, choice in enumerate(self.choices)}
         count = len(self.choices)
         self._kept = max(NEIGHBOURS, KEPT // max(1, count))
         self._vectors = np.zeros((count, self._kept, DIMENSIONS), dtype=np.float32)
         self._quality = np.zeros((count, self._kept))
         self._learnt = np.zeros(count, dtype=np.int64)
+        self._ids = [[""] * self._kept for _ in range(count)]  # of the requests on record
+        self._foreign = np.zeros((count, self._kept), dtype=bool)  # learnt from others
+        self._places: dict[str, tuple[int, int]] = {}  # request id -> model, slot
+        self._moved = np.zeros(count)  # own part of the ratings
         self._ratings = np.zeros(count)
         self._ms = np.full(count, np.nan)
         self._tokens = np.full(count, _GUESSED_TOKENS)
@@ -120,7 +127,7 @@ class Router:
         found = {self.choices[place].key: tuple(row) for place, row in zip(eligible, rows, strict=True)}
         return Routing(self.choices[eligible[int(scores.argmax())]].key, found, vector)
 
-    def learn(self, key: str, vector: Vector, quality: float, *, ms: float, tokens: int) -> None:
+    def learn(self, key: str, vector: Vector, quality: float, *, ms: float, tokens: int, request_id: str = "") -> None:
         """What came of a request.
 
         Args:
@@ -129,15 +136,38 @@ class Router:
             quality: 0..1.
             ms: to the last byte.
             tokens: of the answer; 0 is unknown.
+            request_id: to `revise` it by; empty: nobody will.
         """
         at = self._index[key]
         self._match(at, vector, quality)
-        slot = int(self._learnt[at]) % self._kept
-        self._vectors[at, slot], self._quality[at, slot] = vector, quality
-        self._learnt[at] += 1
+        self._keep(at, vector, quality, request_id, foreign=False)
         self._ms[at] = ms if np.isnan(self._ms[at]) else self._ms[at] + _FORGETS * (ms - self._ms[at])
         if tokens:
             self._tokens[at] += _FORGETS * (tokens - self._tokens[at])
+
+    def revise(self, request_id: str, quality: float) -> bool:
+        """A word about an answer: its quality, 0..1. Whether the request is still on record."""
+        place = self._places.get(request_id)
+        if place is None:
+            return False
+        at, slot = place
+        before = float(self._quality[place])
+        if quality != before:
+            self._quality[place] = quality
+            self.changes += 1
+            if not self._foreign[place]:
+                self._match(at, self._vectors[at, slot], quality, before)
+        return True
+
+    def _keep(self, at: int, vector: Vector, quality: float, request_id: str, *, foreign: bool) -> None:
+        slot = int(self._learnt[at]) % self._kept
+        self._places.pop(self._ids[at][slot], None)
+        self._vectors[at, slot], self._quality[at, slot], self._foreign[at, slot] = vector, quality, foreign
+        self._ids[at][slot] = request_id
+        if request_id:
+            self._places[request_id] = at, slot
+        self._learnt[at] += 1
+        self.changes += 1
 
     def _near(self, vector: Vector) -> NDArray[np.float32]:
         """(models, requests kept): cosine to each request on record; 0 where there is none."""
@@ -159,17 +189,66 @@ class Router:
             return np.zeros(len(self.choices))
         return np.where(np.isnan(self._ms), np.nanmin(self._ms), self._ms)  # the unknown is worth a try
 
-    def _match(self, at: int, vector: Vector, quality: float) -> None:
-        """Elo's update against each other model's most similar request, where that is similar enough."""
+    def _match(self, at: int, vector: Vector, quality: float, before: float | None = None) -> None:
+        """Elo's update against each other model's most similar request, where that is similar enough.
+
+        `before` is the quality that was counted earlier: then only the difference moves the ratings.
+        """
         near = self._near(vector)
         slots = near.argmax(axis=1)
         for other, slot in enumerate(slots.tolist()):
             if other != at and near[other, slot] >= _ALIKE:
-                won = 0.5 + 0.5 * (quality - float(self._quality[other, slot]))
-                expected = 1.0 / (1.0 + 10.0 ** ((self._ratings[other] - self._ratings[at]) / _SCALE))
-                moved = _STEP * (won - expected)
-                self._ratings[at] += moved
-                self._ratings[other] -= moved
+                if before is not None:
+                    moved = _STEP * 0.5 * (quality - before)
+                else:
+                    won = 0.5 + 0.5 * (quality - float(self._quality[other, slot]))
+                    moved = _STEP * (won - 1.0 / (1.0 + 10.0 ** ((self._ratings[other] - self._ratings[at]) / _SCALE)))
+                for model, by in ((at, moved), (other, -moved)):
+                    self._ratings[model] += by
+                    self._moved[model] += by
+
+    # -- told and heard ----------------------------------------------------------------------------------------
+
+    def lore(self) -> Lore:
+        """What this router has learnt itself: a copy, which may be read by another thread."""
+        models = []
+        for at, choice in enumerate(self.choices):
+            count, own = min(int(self._learnt[at]), self._kept), ~self._foreign[at]
+            first = int(self._learnt[at]) % self._kept if count == self._kept else 0
+            order = [slot for slot in np.roll(np.arange(count), -first).tolist() if own[slot]]
+            models.append(
+                Known(
+                    choice.key,
+                    float(self._moved[at]),
+                    None if np.isnan(self._ms[at]) else float(self._ms[at]),
+                    float(self._tokens[at]),
+                    tuple(self._ids[at][slot] for slot in order),
+                    self._quality[at, order],
+                    self._vectors[at, order],
+                )
+            )
+        return Lore(tuple(models))
+
+    def take(self, lore: Lore, before: Lore | None = None, *, own: bool = False) -> None:
+        """Add what another router has learnt, `before` of which was taken earlier; with `own`, what this one had.
+
+        What it knows of models that are no choices here is left.
+        """
+        earlier = {known.key: known for known in before.models} if before is not None else {}
+        for known in lore.models:
+            at, seen = self._index.get(known.key), earlier.get(known.key)
+            if at is None:
+                continue
+            by = known.moved - (seen.moved if seen is not None else 0.0)
+            self._ratings[at] += by
+            if own:
+                self._moved[at] += by
+            if np.isnan(self._ms[at]) and known.ms is not None:
+                self._ms[at], self._tokens[at] = known.ms, known.tokens
+            old = set(seen.ids) if seen is not None else set()
+            for row, request_id in enumerate(known.ids):
+                if not self.revise(request_id, float(known.quality[row])) and request_id not in old:
+                    self._keep(at, known.vectors[row], float(known.quality[row]), request_id, foreign=not own)
 
 
 def _relative(values: Numbers) -> Numbers:

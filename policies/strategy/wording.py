@@ -1,12 +1,10 @@
 """Requests that a strategy makes beside the client's own, in the endpoint's words."""
 
-from string import Template
 from typing import Any
 
 from policies.outcome.answer import Answer
 
 MOST_TOKENS = 512  # of a verifier: reasoning models spend some before their word
-_SHOWN_CHARS = 12_000
 _CALL = "{name}({arguments})"
 
 
@@ -51,14 +49,3 @@ def shown(answer: Answer) -> str:
     """An answer as text: its words and its calls."""
     calls = [_CALL.format_map(call) for call in answer.tool_calls]
     return "\n".join(filter(None, [answer.text, *calls])) or "(nothing)"
-
-
-def verification(template: str, question: str, answer: Answer) -> str:
-    """What a verifier is asked. Long texts keep their two ends, and neither can close its own tag."""
-    return Template(template).substitute(question=_bounded(question), answer=_bounded(shown(answer)))
-
-
-def _bounded(text: str) -> str:
-    if len(text) > _SHOWN_CHARS:
-        text = f"{text[: _SHOWN_CHARS // 2]}\n...\n{text[-_SHOWN_CHARS // 2 :]}"
-    return text.replace("</", "<\\/")

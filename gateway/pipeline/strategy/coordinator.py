@@ -25,12 +25,12 @@ from policies.strategy.choice import kind_of, tactic_of
 from policies.strategy.tactic import Ask, Heard, Present, Step, Wait
 
 if TYPE_CHECKING:
-    from gateway.pipeline.exchange import Exchange
+    from gateway.pipeline.strategy.owner import Owner
 
 _COMMENT = b": keep-alive\n\n"  # WHATWG HTML, 9.2.7: a line that begins with a colon is ignored
 
 
-def server_for(core: Core, exchange: "Exchange", rendered: Rendered, service: Service) -> Server:
+def server_for(core: Core, exchange: "Owner", rendered: Rendered, service: Service) -> Server:
     """Who serves a request of an arm that has a strategy. A stream is not held back for the sake of repairs alone."""
     streams = exchange.body.get("stream") is True
     if streams and kind_of(service.genes) == "repairs":
@@ -41,9 +41,7 @@ def server_for(core: Core, exchange: "Exchange", rendered: Rendered, service: Se
 class Coordinator:
     """One request's."""
 
-    def __init__(
-        self, core: Core, exchange: "Exchange", rendered: Rendered, service: Service, *, streams: bool
-    ) -> None:
+    def __init__(self, core: Core, exchange: "Owner", rendered: Rendered, service: Service, *, streams: bool) -> None:
         self._core = core
         self._exchange = exchange
         self._first = rendered

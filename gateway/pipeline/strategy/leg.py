@@ -15,13 +15,11 @@ from gateway.pipeline.rendering import Rendered
 from gateway.pipeline.routes import Route
 from policies.outcome import Answer, cost
 from policies.resilience import Attempts
-from policies.strategy.mending import mended
 from policies.strategy.tactic import Ask
-from policies.validators import wants_structure
 
 if TYPE_CHECKING:
-    from gateway.pipeline.exchange import Exchange
     from gateway.pipeline.strategy.coordinator import Coordinator
+    from gateway.pipeline.strategy.owner import Owner
 
 _OWN = frozenset({"answer", "strong"})
 
@@ -32,7 +30,7 @@ class Leg:
     def __init__(  # noqa: PLR0917
         self,
         core: Core,
-        exchange: "Exchange",
+        exchange: "Owner",
         coordinator: "Coordinator",
         ask: Ask,
         rendered: Rendered,
@@ -71,22 +69,17 @@ class Leg:
 
     def check(self, *, repairs: bool) -> None:
         """Hold the answer to the policy's validators; with `repairs`, repair on the spot what does not pass."""
-        answer, view = self.answer, self.plan.view
-        structured = wants_structure(self.body)
-        if answer is None or not (view.always_validates or answer.tool_calls or structured):
+        if self.answer is None:
             return
-        self.valid = self._fits(answer)
-        if self.valid or not repairs or self.whole is None or answer.finish_reason == "length":
+        checks = self.plan.view.checks
+        self.valid = checks.passed(self.body, self.answer)
+        if self.valid or not repairs or self.whole is None:
             return
-        status, headers, body = self.whole
-        better = mended(body, answer, structured=structured)
-        if better is not None and self._fits(better[1]):
+        status, headers, raw = self.whole
+        better = checks.repaired(self.body, raw, self.answer)
+        if better is not None:
             self.whole, self.answer = (status, headers, better[0]), better[1]
             self.repairs, self.valid = 1, True
-
-    def _fits(self, answer: Answer) -> bool:
-        view = self.plan.view
-        return all(value >= view.gates.validator_score for value in view.validators.run(self.body, answer).values())
 
     # -- to the client -----------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """What the calls of a strategy send: the client's request for other models, questions about answers, corrections."""
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -8,24 +7,22 @@ import orjson
 from gateway.pipeline.epoch import Service, Way
 from gateway.pipeline.rendering import Rendered, render_for
 from policies.errors import ClientError
+from policies.strategy.checking import correction
 from policies.strategy.tactic import Ask
-from policies.strategy.wording import again, asked, verification
-from policies.validators import complaints
+from policies.strategy.verifying import verification
+from policies.strategy.wording import asked
 
 if TYPE_CHECKING:
-    from gateway.pipeline.exchange import Exchange
     from gateway.pipeline.strategy.leg import Leg
-
-_UNFIT = "It does not pass the checks for this request."
-_TEMPLATE = files(__package__).joinpath("prompts", "verify.txt").read_text(encoding="utf-8")
+    from gateway.pipeline.strategy.owner import Owner
 
 
 class Requests:
-    """Of one exchange."""
+    """Of one request."""
 
     __slots__ = ("_exchange", "_first", "_service")
 
-    def __init__(self, exchange: "Exchange", first: Rendered, service: Service) -> None:
+    def __init__(self, exchange: "Owner", first: Rendered, service: Service) -> None:
         self._exchange = exchange
         self._first = first
         self._service = service
@@ -53,8 +50,7 @@ class Requests:
     def _correction(self, about: "Leg | None") -> tuple[dict[str, Any], Rendered]:
         assert about is not None
         assert about.answer is not None
-        complaint = " ".join(complaints(about.body, about.answer)) or _UNFIT
-        body = again(self._exchange.plan.view.dialect.name, self._exchange.body, about.answer, complaint)
+        body = correction(self._exchange.plan.view.dialect.name, self._exchange.body, about.body, about.answer)
         if body is None:
             raise ClientError("the request has no place for a correction")
         key = about.ask.model
@@ -65,7 +61,7 @@ class Requests:
         assert about.answer is not None
         assert ask.model is not None
         exchange, genes = self._exchange, self._service.genes
-        text = verification(_TEMPLATE, exchange.turns.text, about.answer)
+        text = verification(exchange.turns.text, about.answer)
         body = asked(exchange.plan.view.dialect.name, text, 0.0 if genes.cascade_samples == 1 else 0.7)
         way = self._service.verifying[ask.model]
         return body, Rendered(way.target, way.renderer.render(body), [])

@@ -1,47 +1,49 @@
 """The router on the path: which models may serve a request now, and what came of the one that did."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
-from gateway.pipeline.epoch import Open, Way
+from gateway.pipeline.epoch import Open, Target, Way
 from gateway.pipeline.settle import Settled
-from policies.fitness import quality
+from policies.fitness import Gates, quality
+from policies.render import Turns
 from policies.strategy.router import Routing
-
-if TYPE_CHECKING:
-    from gateway.pipeline.exchange import Exchange
-    from gateway.pipeline.receiver import Server
 
 _BYTES_A_TOKEN = 4
 _ANSWER_TOKENS = 1024  # kept free for an answer of unknown length
 
 
-def routed(arm: Open, exchange: "Exchange", now: float) -> tuple[Way, Routing] | None:
-    """The model for a request; None where none of them may serve it. `now` on the loop's clock."""
-    body = exchange.body
+def routed(  # noqa: PLR0917 - on the path of every request that leaves its model open
+    arm: Open, body: dict[str, Any], raw: bytes, turns: Turns, may_go: Callable[[Target], bool], now: float
+) -> tuple[Way, Routing] | None:
+    """The model for a request with the bytes `raw`; None where none may serve it. `now` on the loop's clock."""
     tools = bool(body.get("tools") or body.get("functions"))
-    tokens = len(exchange.request.body) // _BYTES_A_TOKEN
+    tokens = len(raw) // _BYTES_A_TOKEN
     asked = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens")
     most = tokens + (asked if type(asked) is int else _ANSWER_TOKENS)
     fitting = [
         at
         for at, (choice, way) in enumerate(zip(arm.router.choices, arm.ways, strict=True))
-        if choice.fits(most, tools=tools) and exchange.may_go(way.target)
+        if choice.fits(most, tools=tools) and may_go(way.target)
     ]
-    well = [at for at in fitting if _available(arm.ways[at], now)]
     if not fitting:
         return None
-    routing = arm.router.route(exchange.turns.text, tokens, well or fitting, arm.weights)
+    well = [at for at in fitting if _available(arm.ways[at], now)]
+    routing = arm.router.route(turns.text, tokens, well or fitting, arm.weights)
     return arm.ways[arm.router.position(routing.key)], routing
 
 
-def learn(arm: Open, routing: Routing, server: "Server", exchange: "Exchange", done: Settled) -> None:
-    """Tell the router what came of the request, if it says anything about the model that answered."""
-    target = server.rendered.target.model
-    good = quality(failure=done.failure, validators=done.validators, score=None, gates=exchange.plan.view.gates)
-    if good is None or target is None or target.key not in routing.terms:
+def learn(arm: Open, routing: Routing, target: Target, gates: Gates, done: Settled, *, request_id: str = "") -> None:
+    """Tell the router what came of a request that `target` answered, if it says anything about that model.
+
+    With a `request_id`, a later word about the answer revises it.
+    """
+    good = quality(failure=done.failure, validators=done.validators, score=None, gates=gates)
+    key = target.model.key if target.model is not None else None
+    if good is None or key is None or key not in routing.terms:
         return
     tokens = done.answer.output_tokens if done.answer is not None else 0
-    arm.router.learn(target.key, routing.vector, good, ms=done.last_byte_ms, tokens=tokens)
+    arm.router.learn(key, routing.vector, good, ms=done.last_byte_ms, tokens=tokens, request_id=request_id)
 
 
 def _available(way: Way, now: float) -> bool:

@@ -5,7 +5,7 @@ from typing import Never
 
 import pytest
 
-from gateway.pipeline import mirror as mirror_module
+from gateway.pipeline import shot as shot_module
 from gateway.pipeline.mirror import Budget
 from tests.gateway.pipeline.conftest import running, settings
 from tests.gateway.pipeline.experiments import genome, shadow
@@ -58,7 +58,7 @@ async def test_a_fault_while_mirroring_is_the_candidates_and_costs_no_answer(
 
     async with running(settings(sandbox, {"shadow": {"sample": 1.0}}), tmp_path) as gateway:
         await shadow(gateway, "c1", genome("Answer briefly."))
-        monkeypatch.setattr(mirror_module, "upward", broken)
+        monkeypatch.setattr(shot_module, "upward", broken)
         assert (await gateway.ask())[0] == 200
         await gateway.until(lambda: bool(gateway.frames("signal")))
         assert gateway.core.fall_open.counts["mirror"] == 1

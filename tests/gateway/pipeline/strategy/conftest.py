@@ -75,14 +75,16 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(home: Path, strategy: JSON, reply: Reply, models: JSON = MODELS) -> AsyncIterator[Bench]:
-    """A gateway whose only arm has these strategy genes."""
+async def bench(
+    home: Path, strategy: JSON, reply: Reply, models: JSON = MODELS, policy: JSON | None = None
+) -> AsyncIterator[Bench]:
+    """A gateway whose only arm has these strategy genes; `policy`: what else its policy says."""
     found = Bench()
     genome = {"strategy": {"model_key": "large", **strategy}}
     async with provider(lambda visit: found.script(visit, reply)) as url:
         config = settings(
             url,
-            {"genome": genome},
+            {"genome": genome, **(policy or {})},
             gateway={"port": 0, "admin_port": 0, "comment_every_s": EVERY_S},
             models=models,
         )
