@@ -1,11 +1,6 @@
-"""What SQLite's errors mean to an operator: one line with the file and the remedy."""
+"""What SQLite's errors mean to an operator: a remedy for each."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from policies.errors import OperatorError
 
 # By the beginning of SQLite's own name of the error (https://sqlite.org/rescode.html), the first that fits.
 REMEDIES: tuple[tuple[str, str], ...] = (
@@ -19,16 +14,19 @@ REMEDIES: tuple[tuple[str, str], ...] = (
     ("SQLITE_FULL", "its disk is full; free some space"),
     ("SQLITE_IOERR", "its disk fails to read or write; check the disk and its free space"),
 )
+_DUPLICATES = frozenset({"SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"})
 
 
-@contextmanager
-def operator_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite says about `path` into an `OperatorError`; mistakes of this code pass unchanged."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "")
-        for beginning, remedy in REMEDIES:
-            if name.startswith(beginning):
-                raise OperatorError(f"registry {path}: {remedy}") from error
-        raise
+def remedy(error: sqlite3.Error) -> str | None:
+    """What the operator can do about it; None where it is a mistake of this code."""
+    name = _name(error)
+    return next((text for beginning, text in REMEDIES if name.startswith(beginning)), None)
+
+
+def is_duplicate(error: sqlite3.Error) -> bool:
+    """Whether a row of the same key is there already."""
+    return _name(error) in _DUPLICATES
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", "")

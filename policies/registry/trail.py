@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from policies.lifecycle import Event
-from policies.registry.sqlite_rows import encode
+from policies.registry.rows import encode
 from policies.registry.values import Candidate, Experiment, Holdback, Incident, MemorySnapshot, Note, Pointer, Version
 
 if TYPE_CHECKING:

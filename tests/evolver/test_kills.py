@@ -28,7 +28,7 @@ KILLER = """
 import os, signal, sys
 from evolver import cycle, notebook
 from evolver.search import journal
-from policies.registry import sqlite_candidates
+from policies.registry.families import candidates
 
 left = {stage: int(count) for stage, count in (word.split(":") for word in sys.argv.pop(1).split(","))}
 
@@ -44,7 +44,7 @@ def dying(owner, name, stage):
         return found
     setattr(owner, name, call)
 
-async def added(self, candidate, under=None, inner=sqlite_candidates.SqliteCandidates.add_candidate):
+async def added(self, candidate, under=None, inner=candidates.Candidates.add_candidate):
     found = await inner(self, candidate, under=under)
     left["adding"] -= 1
     if left["adding"] == 0:

@@ -95,7 +95,7 @@ async def test_a_full_disk_leaves_the_old_state(tmp_path: Path) -> None:
     async with SqliteRegistry(tmp_path / "registry.db") as registry:
         await registry.set_state("small", {"n": 1})
         (pages,) = await registry.fetch("PRAGMA page_count")
-        await registry.fetch(f"PRAGMA max_page_count = {pages[0]}")
+        await registry.fetch(f"PRAGMA max_page_count = {pages['page_count']}")
         with pytest.raises(OperatorError, match="disk is full"):
             await registry.set_state("large", {"text": "x" * 100_000})
         assert await registry.state("small") == {"n": 1}
@@ -133,7 +133,7 @@ async def test_versions_can_not_be_updated_behind_the_port(tmp_path: Path) -> No
 
 async def test_commits_are_synced_and_the_journal_is_no_write_ahead_log(tmp_path: Path) -> None:
     async with open_registry(tmp_path) as registry:
-        pragmas = [(await registry.fetch(f"PRAGMA {name}"))[0][0] for name in ("journal_mode", "synchronous")]
+        pragmas = [(await registry.fetch(f"PRAGMA {name}"))[0][name] for name in ("journal_mode", "synchronous")]
     assert pragmas == ["truncate", 2]
 
 
@@ -144,7 +144,7 @@ async def test_a_write_that_changed_nothing_does_not_show(tmp_path: Path) -> Non
         before = await registry.changed()
         await registry.add_candidate(candidate("c2"))
         await registry.set_state("x", {"n": 1})
-        await registry.set_holdback("absent", None)
+        await registry.set_holdback("absent", None, now=NOW)
         assert await registry.changed() == before
 
 

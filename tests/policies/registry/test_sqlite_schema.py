@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from policies.genome import Genome
-from policies.registry import SqliteRegistry, sqlite_connection
-from policies.registry.sqlite_queries import migrations, queries, statements
+from policies.registry import SqliteRegistry, connection
+from policies.registry.queries import migrations, queries
+from policies.registry.sqlite_connection import statements
 
 OLD = (Path(__file__).parent / "data" / "schema_1.sql").read_text("utf-8")
 FAMILIES = ("audit", "candidates", "experiments", "leases", "log", "memories", "totals", "versions")
@@ -17,21 +18,21 @@ FAMILIES = ("audit", "candidates", "experiments", "leases", "log", "memories", "
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     path = tmp_path / "registry.db"
-    with sqlite3.connect(path) as connection:
-        connection.executescript(OLD)
-    connection.close()
+    with sqlite3.connect(path) as db:
+        db.executescript(OLD)
+    db.close()
     return path
 
 
 def columns(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Every table's columns, and the schema's version."""
-    connection = sqlite3.connect(path)
+    db = sqlite3.connect(path)
     try:
-        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        found = {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in sorted(names)}
-        return found | {"version": connection.execute("PRAGMA user_version").fetchall()}
+        names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        found = {name: db.execute(f"PRAGMA table_info({name})").fetchall() for name in sorted(names)}
+        return found | {"version": db.execute("PRAGMA user_version").fetchall()}
     finally:
-        connection.close()
+        db.close()
 
 
 async def test_a_file_of_schema_1_still_loads(old: Path) -> None:
@@ -61,21 +62,21 @@ async def test_an_old_file_and_a_new_one_have_the_same_schema(old: Path, tmp_pat
         async with SqliteRegistry(path):
             pass
     assert columns(old) == columns(fresh)
-    assert columns(fresh)["version"] == [(len(migrations()),)]
+    assert columns(fresh)["version"] == [(len(migrations("sqlite")),)]
 
 
 async def test_a_further_migration_keeps_the_rows(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    further = statements("ALTER TABLE candidates ADD COLUMN mood TEXT NOT NULL DEFAULT 'sunny';")
-    monkeypatch.setattr(sqlite_connection, "migrations", lambda: (*migrations(), further))
+    further = "ALTER TABLE candidates ADD COLUMN mood TEXT NOT NULL DEFAULT 'sunny';"
+    monkeypatch.setattr(connection, "migrations", lambda dialect: (*migrations(dialect), further))
     async with SqliteRegistry(old) as registry:
         assert [one.state for one in await registry.candidates()] == ["canary"]
-    assert columns(old)["version"] == [(len(migrations()) + 1,)]
+    assert columns(old)["version"] == [(len(migrations("sqlite")) + 1,)]
 
 
 async def test_a_migration_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = columns(old)
-    broken = statements("ALTER TABLE notes ADD COLUMN mood TEXT;\nALTER TABLE absent ADD COLUMN mood TEXT;")
-    monkeypatch.setattr(sqlite_connection, "migrations", lambda: (*migrations(), broken))
+    broken = "ALTER TABLE notes ADD COLUMN mood TEXT;\nALTER TABLE absent ADD COLUMN mood TEXT;"
+    monkeypatch.setattr(connection, "migrations", lambda dialect: (*migrations(dialect), broken))
     with pytest.raises(sqlite3.OperationalError, match="absent"):
         async with SqliteRegistry(old):
             pass
@@ -100,8 +101,7 @@ def test_every_statement_is_one_statement(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_statement_has_a_caller(family: str) -> None:
-    package = Path(sqlite_connection.__file__).parent
-    code = "".join(path.read_text("utf-8") for path in package.glob("sqlite*.py"))
+    code = "".join(path.read_text("utf-8") for path in Path(connection.__file__).parent.rglob("*.py"))
     assert [name for name in queries(family) if f'"{name}"' not in code] == []
 
 

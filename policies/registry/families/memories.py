@@ -1,26 +1,25 @@
-"""SQLite: memory snapshots."""
+"""The registry: memory snapshots."""
 
-import json
 from collections.abc import Collection
 
 from policies.errors import NotFoundError
-from policies.registry.sqlite_audit import append_note
-from policies.registry.sqlite_connection import SqliteConnection
-from policies.registry.sqlite_queries import queries
-from policies.registry.sqlite_rows import from_row, to_row
+from policies.registry.connection import Connection
+from policies.registry.families.audit import append_note
+from policies.registry.queries import queries
+from policies.registry.rows import from_row, to_row
 from policies.registry.trail import memory_added
 from policies.registry.values import MemorySnapshot
 
 _SQL = queries("memories")
 
 
-class SqliteMemories(SqliteConnection):
+class Memories(Connection):
     """`policies.registry.port.Memories`."""
 
     async def add_memory(self, snapshot: MemorySnapshot, content: bytes) -> bool:
         """Store one; False (and nothing stored) where the same content is there."""
         async with self.writing() as db:
-            added = (await db.execute(_SQL["add"], to_row(snapshot, content=content))).rowcount == 1
+            added = await db.execute(_SQL["add"], to_row(snapshot, content=content)) == 1
             if added:
                 await append_note(db, memory_added(snapshot))
             return added
@@ -45,5 +44,6 @@ class SqliteMemories(SqliteConnection):
     async def drop_memories(self, policy: str, *, keep: Collection[str], before: float) -> int:
         """Remove those that are older and not to be kept; how many they were."""
         async with self.writing() as db:
-            params = {"policy": policy, "keep": json.dumps(sorted(keep)), "before": before}
-            return int((await db.execute(_SQL["drop"], params)).rowcount)
+            old = await db.fetch(_SQL["older"], {"policy": policy, "before": before})
+            dropped = [{"policy": policy, "hash": row["hash"]} for row in old if row["hash"] not in keep]
+            return await db.execute_many(_SQL["drop"], dropped)

@@ -1,16 +1,15 @@
-"""SQLite: candidates and tombstones."""
+"""The registry: candidates and tombstones."""
 
-import sqlite3
 from dataclasses import replace
 from typing import Any
 
 from policies import lifecycle
 from policies.errors import ConflictError, NotFoundError
-from policies.registry.sqlite_audit import append_note
-from policies.registry.sqlite_connection import SqliteConnection
-from policies.registry.sqlite_leases import held
-from policies.registry.sqlite_queries import queries
-from policies.registry.sqlite_rows import from_row, to_row
+from policies.registry.connection import Connection, DuplicateError
+from policies.registry.families.audit import append_note
+from policies.registry.families.leases import held
+from policies.registry.queries import queries
+from policies.registry.rows import from_row, to_row
 from policies.registry.trail import candidate_added, candidate_moved
 from policies.registry.values import Candidate, Lease, Tombstone
 
@@ -18,7 +17,7 @@ _SQL = queries("candidates")
 BURYING: frozenset[lifecycle.Event] = frozenset({"fail", "trip", "override_reject"})
 
 
-class SqliteCandidates(SqliteConnection):
+class Candidates(Connection):
     """`policies.registry.port.Candidates`."""
 
     async def add_candidate(self, candidate: Candidate, *, under: Lease | None = None) -> bool:
@@ -30,11 +29,11 @@ class SqliteCandidates(SqliteConnection):
         try:
             async with self.writing() as db:
                 await held(db, under)
-                added = (await db.execute(_SQL["add"], _row(candidate))).rowcount == 1
+                added = await db.execute(_SQL["add"], _row(candidate)) == 1
                 if added:
                     await append_note(db, candidate_added(candidate))
                 return added
-        except sqlite3.IntegrityError as error:
+        except DuplicateError as error:
             raise ConflictError(f"there is another candidate '{candidate.id}'; give this one a fresh id") from error
 
     async def candidate(self, candidate_id: str) -> Candidate:
@@ -79,8 +78,7 @@ class SqliteCandidates(SqliteConnection):
             after = replace(after, state=lifecycle.advance(candidate.state, event), state_since=now)
         after = replace(after, reason=reason or ("" if event else candidate.reason))
         async with self.writing() as db:
-            cursor = await db.execute(_SQL["change"], _row(after))
-            if cursor.rowcount != 1:
+            if await db.execute(_SQL["change"], _row(after)) != 1:
                 raise ConflictError(f"candidate '{candidate.id}' has changed since it was read; look again and retry")
             if event in BURYING:
                 stone = Tombstone(after.policy, after.genome.content_hash, now, reason)

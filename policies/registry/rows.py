@@ -1,9 +1,9 @@
 """Between rows and values: JSON columns hold objects, and a genome is validated whenever it is loaded."""
 
 import json
-import sqlite3
+from collections.abc import Iterable
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,6 +19,15 @@ MODELS: dict[str, type[BaseModel]] = {"genome": Genome, "lineage": Lineage}
 OBJECTS = frozenset({"evidence", "stations", "data", "detail", "value"})
 
 
+class Row(Protocol):
+    """One row of an answer, by the names of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+    def keys(self) -> Iterable[str]:
+        """The names of the columns."""
+
+
 def encode(value: Any) -> str:
     """Canonical JSON: of a model without its defaults, of anything else as it is."""
     if isinstance(value, BaseModel):
@@ -32,7 +41,7 @@ def to_row(value: "DataclassInstance", **more: Any) -> dict[str, Any]:
     return {name: encode(column) if _is_json(name) else column for name, column in columns.items()}
 
 
-def from_row(kind: "type[T]", row: sqlite3.Row, **more: Any) -> "T":
+def from_row(kind: "type[T]", row: Row, **more: Any) -> "T":
     """The value of a row; columns that are no field of `kind` are left out.
 
     Raises:
@@ -46,7 +55,7 @@ def _is_json(name: str) -> bool:
     return name in OBJECTS or name in MODELS
 
 
-def _decode(kind: type, row: sqlite3.Row, name: str) -> Any:
+def _decode(kind: type, row: Row, name: str) -> Any:
     if name in MODELS:
         try:
             return MODELS[name].model_validate_json(row[name])

@@ -1,8 +1,9 @@
 -- name: take
 INSERT INTO leases (name, holder, fence, until) VALUES (:name, :holder, 1, :until)
 ON CONFLICT (name) DO UPDATE
-SET fence = fence + (holder <> excluded.holder), holder = excluded.holder, until = excluded.until
-WHERE holder = excluded.holder OR until <= :now
+SET fence = leases.fence + CASE leases.holder WHEN excluded.holder THEN 0 ELSE 1 END, holder = excluded.holder,
+    until = excluded.until
+WHERE leases.holder = excluded.holder OR leases.until <= :now
 RETURNING name, holder, fence, until;
 
 -- name: holds

@@ -10,7 +10,7 @@ SELECT policy FROM incidents WHERE id = :id;
 UPDATE incidents SET resolved_at = :now WHERE id = :id AND resolved_at IS NULL;
 
 -- name: incidents
-SELECT * FROM incidents WHERE :policy IS NULL OR policy = :policy ORDER BY at, rowid;
+SELECT * FROM incidents WHERE CAST(:policy AS TEXT) IS NULL OR policy = :policy ORDER BY at, rowid;
 
 -- name: add_finding
 INSERT INTO findings (id, policy, kind, at, severity, summary, recommendation, evidence)
@@ -20,4 +20,4 @@ SET policy = excluded.policy, kind = excluded.kind, at = excluded.at, severity =
     summary = excluded.summary, recommendation = excluded.recommendation, evidence = excluded.evidence;
 
 -- name: findings
-SELECT * FROM findings WHERE :policy IS NULL OR policy = :policy ORDER BY at DESC, severity DESC, id;
+SELECT * FROM findings WHERE CAST(:policy AS TEXT) IS NULL OR policy = :policy ORDER BY at DESC, severity DESC, id;

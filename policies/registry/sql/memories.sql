@@ -9,5 +9,8 @@ SELECT content FROM memories WHERE policy = :policy AND hash = :hash;
 -- name: all
 SELECT policy, hash, parent, at, who, why, entries, detail FROM memories WHERE policy = :policy ORDER BY at, rowid;
 
+-- name: older
+SELECT hash FROM memories WHERE policy = :policy AND at < :before;
+
 -- name: drop
-DELETE FROM memories WHERE policy = :policy AND at < :before AND hash NOT IN (SELECT value FROM json_each(:keep));
+DELETE FROM memories WHERE policy = :policy AND hash = :hash;

@@ -7,11 +7,13 @@ WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE policy = :policy AND content_ha
   AND NOT EXISTS (SELECT 1 FROM candidates WHERE policy = :policy AND content_hash = :content_hash AND live);
 
 -- name: by_prefix
-SELECT * FROM candidates WHERE substr(id, 1, length(:prefix)) = :prefix ORDER BY id <> :prefix, created_at, rowid LIMIT 6;
+SELECT * FROM candidates
+WHERE substr(id, 1, length(CAST(:prefix AS TEXT))) = :prefix
+ORDER BY id <> :prefix, created_at, rowid LIMIT 6;
 
 -- name: all
 SELECT * FROM candidates
-WHERE (:policy IS NULL OR policy = :policy) AND (live OR NOT :live)
+WHERE (CAST(:policy AS TEXT) IS NULL OR policy = :policy) AND (live OR NOT :live)
 ORDER BY created_at, rowid;
 
 -- name: change

@@ -1,24 +1,22 @@
-"""SQLite: leases, and the check that a write stands under one."""
-
-import aiosqlite
+"""The registry: leases, and the check that a write stands under one."""
 
 from policies.errors import ConflictError
-from policies.registry.sqlite_connection import SqliteConnection, fetch
-from policies.registry.sqlite_queries import queries
-from policies.registry.sqlite_rows import from_row, to_row
+from policies.registry.connection import Connection, Transaction
+from policies.registry.queries import queries
+from policies.registry.rows import from_row, to_row
 from policies.registry.values import Lease
 
 _SQL = queries("leases")
 
 
-class SqliteLeases(SqliteConnection):
+class Leases(Connection):
     """`policies.registry.port.Leases`."""
 
     async def take_lease(self, name: str, holder: str, *, now: float, until: float) -> Lease | None:
         """Take or prolong it; None where somebody else holds it at `now`."""
         params = {"name": name, "holder": holder, "now": now, "until": until}
         async with self.writing(counted=False) as db:
-            rows = await fetch(db, _SQL["take"], params)
+            rows = await db.fetch(_SQL["take"], params)
         return from_row(Lease, rows[0]) if rows else None
 
     async def release_lease(self, lease: Lease) -> None:
@@ -27,11 +25,11 @@ class SqliteLeases(SqliteConnection):
             await db.execute(_SQL["release"], to_row(lease))
 
 
-async def held(db: aiosqlite.Connection, lease: Lease | None) -> None:
+async def held(db: Transaction, lease: Lease | None) -> None:
     """Inside another transaction: go on only where the lease is still this holder's; None needs none.
 
     Raises:
         ConflictError: somebody else has taken it.
     """
-    if lease is not None and not await fetch(db, _SQL["holds"], to_row(lease)):
+    if lease is not None and not await db.fetch(_SQL["holds"], to_row(lease)):
         raise ConflictError(f"the lease '{lease.name}' is another's by now: what {lease.holder} began is not its own")

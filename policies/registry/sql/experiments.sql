@@ -14,7 +14,7 @@ WHERE id = :id AND ended_at IS NULL;
 
 -- name: all
 SELECT * FROM experiments
-WHERE (:policy IS NULL OR policy = :policy) AND (ended_at IS NULL OR NOT :running)
+WHERE (CAST(:policy AS TEXT) IS NULL OR policy = :policy) AND (ended_at IS NULL OR NOT :running)
 ORDER BY started_at, rowid;
 
 -- name: set_holdback

@@ -1,21 +1,19 @@
-"""SQLite: notes, named states and the counter of changes."""
+"""The registry: notes, named states and the counter of changes."""
 
 import json
 from typing import Any
 
-import aiosqlite
-
-from policies.registry.sqlite_connection import SqliteConnection, fetch
-from policies.registry.sqlite_leases import held
-from policies.registry.sqlite_queries import queries
-from policies.registry.sqlite_rows import encode, from_row, to_row
+from policies.registry.connection import Connection, Transaction
+from policies.registry.families.leases import held
+from policies.registry.queries import queries
+from policies.registry.rows import encode, from_row, to_row
 from policies.registry.trail import linked
 from policies.registry.values import Lease, Note
 
 _SQL = queries("audit")
 
 
-class SqliteAudit(SqliteConnection):
+class Audit(Connection):
     """`policies.registry.port.Audit`."""
 
     async def note(self, note: Note) -> None:
@@ -49,7 +47,7 @@ class SqliteAudit(SqliteConnection):
         return int(row["changes"])
 
 
-async def append_note(db: aiosqlite.Connection, note: Note) -> None:
+async def append_note(db: Transaction, note: Note) -> None:
     """Append a line inside another transaction, linked to the last one."""
-    last = await fetch(db, _SQL["last_link"])
+    last = await db.fetch(_SQL["last_link"])
     await db.execute(_SQL["note"], to_row(linked(last[0]["link"] if last else "", note)))

@@ -6,14 +6,17 @@ VALUES (:at, :policy, :who, :action, :subject, :detail, :link);
 SELECT link FROM notes ORDER BY id DESC LIMIT 1;
 
 -- name: notes
-SELECT * FROM (SELECT * FROM notes WHERE :policy IS NULL OR policy = :policy ORDER BY id DESC LIMIT :limit) ORDER BY id;
+SELECT * FROM (
+    SELECT * FROM notes WHERE CAST(:policy AS TEXT) IS NULL OR policy = :policy ORDER BY id DESC LIMIT :limit
+) AS newest
+ORDER BY id;
 
 -- name: state
 SELECT value FROM states WHERE name = :name;
 
 -- name: set_state
 INSERT INTO states (name, value) VALUES (:name, :value)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value;
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE states.value <> excluded.value;
 
 -- name: changes
 SELECT changes FROM counter;

@@ -1,20 +1,20 @@
-"""SQLite: experiments and holdbacks."""
+"""The registry: experiments and holdbacks."""
 
 import secrets
 from typing import Any
 
 from policies.errors import NotFoundError
-from policies.registry.sqlite_audit import append_note
-from policies.registry.sqlite_connection import SqliteConnection, fetch
-from policies.registry.sqlite_queries import queries
-from policies.registry.sqlite_rows import encode, from_row, to_row
+from policies.registry.connection import Connection
+from policies.registry.families.audit import append_note
+from policies.registry.queries import queries
+from policies.registry.rows import encode, from_row, to_row
 from policies.registry.trail import experiment_closed, experiment_opened, holdback_set
 from policies.registry.values import Experiment, Holdback
 
 _SQL = queries("experiments")
 
 
-class SqliteExperiments(SqliteConnection):
+class Experiments(Connection):
     """`policies.registry.port.Experiments`."""
 
     async def open_experiment(
@@ -22,7 +22,7 @@ class SqliteExperiments(SqliteConnection):
     ) -> Experiment:
         """Store one; `counted` gives it the policy's next ordinal (e-LOND's k), otherwise the ordinal is 0."""
         async with self.writing() as db:
-            (row,) = await fetch(db, _SQL["next_ordinal"], {"policy": policy})
+            (row,) = await db.fetch(_SQL["next_ordinal"], {"policy": policy})
             experiment = Experiment(
                 id=secrets.token_hex(8),
                 policy=policy,
@@ -46,8 +46,8 @@ class SqliteExperiments(SqliteConnection):
         """
         ended = {"id": experiment_id, "verdict": verdict, "evidence": encode(evidence), "ended_at": now}
         async with self.writing() as db:
-            closed = (await db.execute(_SQL["close"], ended)).rowcount == 1
-            rows = await fetch(db, _SQL["by_id"], {"id": experiment_id})
+            closed = await db.execute(_SQL["close"], ended) == 1
+            rows = await db.fetch(_SQL["by_id"], {"id": experiment_id})
             if not rows:
                 raise NotFoundError(f"there is no experiment '{experiment_id}'; `evogate experiments` lists them")
             experiment = from_row(Experiment, rows[0])
@@ -60,13 +60,13 @@ class SqliteExperiments(SqliteConnection):
         rows = await self.fetch(_SQL["all"], {"policy": policy, "running": running})
         return [from_row(Experiment, row) for row in rows]
 
-    async def set_holdback(self, policy: str, holdback: Holdback | None, *, now: float = 0.0) -> None:
-        """Set or clear the policy's holdback; `now` is when it was cleared, 0 where nobody says so."""
+    async def set_holdback(self, policy: str, holdback: Holdback | None, *, now: float) -> None:
+        """Set or clear the policy's holdback; `now` is when it was cleared."""
         async with self.writing() as db:
             if holdback is None:
-                changed = (await db.execute(_SQL["clear_holdback"], {"policy": policy})).rowcount > 0
+                changed = await db.execute(_SQL["clear_holdback"], {"policy": policy}) > 0
             else:
-                changed = (await db.execute(_SQL["set_holdback"], to_row(holdback, policy=policy))).rowcount > 0
+                changed = await db.execute(_SQL["set_holdback"], to_row(holdback, policy=policy)) > 0
             if changed:
                 await append_note(db, holdback_set(policy, holdback, now))
 

@@ -1,20 +1,21 @@
-"""SQLite: versions and the production pointer."""
+"""The registry: versions and the production pointer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from policies.errors import ConflictError, NotFoundError
 from policies.genome import Genome, Lineage
-from policies.registry.sqlite_audit import append_note
-from policies.registry.sqlite_connection import Row, SqliteConnection, fetch
-from policies.registry.sqlite_queries import queries
-from policies.registry.sqlite_rows import from_row, to_row
+from policies.registry.connection import Connection
+from policies.registry.families.audit import append_note
+from policies.registry.queries import queries
+from policies.registry.rows import Row, from_row, to_row
 from policies.registry.trail import production_moved, version_added
 from policies.registry.values import Pointer, Version
 
 _SQL = queries("versions")
 
 
-class SqliteVersions(SqliteConnection):
+class Versions(Connection):
     """`policies.registry.port.Versions`."""
 
     async def add_version(
@@ -31,7 +32,7 @@ class SqliteVersions(SqliteConnection):
     ) -> Version:
         """Store the next version: v1.0 first, then the minor number grows (the major with `major`)."""
         async with self.writing() as db:
-            number = _next(await fetch(db, _SQL["latest"], {"policy": policy}), major=major)
+            number = _next(await db.fetch(_SQL["latest"], {"policy": policy}), major=major)
             version = Version(policy, number, genome, lineage, now, who, why, evidence or {})
             await db.execute(_SQL["add"], to_row(version, major=number[0], minor=number[1]))
             await append_note(db, version_added(version))
@@ -58,9 +59,9 @@ class SqliteVersions(SqliteConnection):
         """
         pointer = Pointer(policy, version, expected_revision + 1, now, who, why)
         async with self.writing() as db:
-            if not await fetch(db, _SQL["exists"], {"policy": policy, "version": version}):
+            if not await db.fetch(_SQL["exists"], {"policy": policy, "version": version}):
                 raise NotFoundError(f"policy '{policy}' has no version {version}; `evogate history` lists them")
-            rows = await fetch(db, _SQL["production"], {"policy": policy})
+            rows = await db.fetch(_SQL["production"], {"policy": policy})
             present = from_row(Pointer, rows[0]) if rows else None
             if (present.revision if present else 0) != expected_revision:
                 raise ConflictError(_moved(policy, present, expected_revision))
@@ -73,7 +74,7 @@ class SqliteVersions(SqliteConnection):
         return [from_row(Pointer, row) for row in await self.fetch(_SQL["pointers"], {"policy": policy})]
 
 
-def _next(latest: list[Row], *, major: bool) -> tuple[int, int]:
+def _next(latest: Sequence[Row], *, major: bool) -> tuple[int, int]:
     if not latest:
         return 1, 0
     here = latest[0]
