@@ -27,6 +27,7 @@ from evolver.memory.propose import remember
 from evolver.notebook import Choice, Notebook, Outcome
 from evolver.proposals import Proposal, propose
 from evolver.proposals.reflection import Complete
+from evolver.proposals.thrift import OPERATOR as THRIFT
 from evolver.search import Ranked, SearchResult
 from evolver.searching import Work, forget, planned, searched, serving_models, unfinished
 from evolver.training import taught
@@ -195,8 +196,9 @@ def _ranked(base: Genome, proposals: Sequence[Proposal], found: SearchResult | N
     """Best first. After a search only what did not do worse than production; without one, the proposers' order.
 
     Replay sees what validators and known answers see. What the proposers expect of an idea counts beside its gain, and
-    their first choice gets its try even where the race has passed it over, unless it was measured to be worse. So does
-    the best learnt memory: it speaks to requests whose right answer replay does not know.
+    their first choice gets its try even where the race has passed it over, unless it was measured to be worse. So do
+    the best learnt memory, which speaks to requests whose right answer replay does not know, and the best saving: the
+    race is for quality.
     """
     if found is None:
         return [(proposal.genome, proposal.lineage, proposal.layer) for proposal in proposals]
@@ -206,11 +208,11 @@ def _ranked(base: Genome, proposals: Sequence[Proposal], found: SearchResult | N
     ranked = [(one.genome, one.lineage, base.changed_layers(one.genome)[0]) for one in better]
     raced = {one.genome.content_hash: one for one in found.ranked}
     first = [p for p in proposals[:1] if p.genome.content_hash not in raced]
-    learnt = next((p for p in proposals if p.lineage.operator == LEARNT), None)
-    if learnt is not None and learnt not in first and not _worse(raced.get(learnt.genome.content_hash)):
-        first.append(learnt)
-        ranked = [one for one in ranked if one[0] != learnt.genome]
-    return [*((p.genome, p.lineage, p.layer) for p in first), *ranked]
+    allowed = [p for p in proposals if not _worse(raced.get(p.genome.content_hash))]
+    for kind in (LEARNT, THRIFT):
+        first += [p for p in allowed if p.lineage.operator.startswith(kind) and p not in first][:1]
+    seated = [p.genome for p in first]
+    return [*((p.genome, p.lineage, p.layer) for p in first), *(one for one in ranked if one[0] not in seated)]
 
 
 def _worse(measured: Ranked | None) -> bool:

@@ -1,4 +1,4 @@
-"""The best rule for each finding, all in one candidate.
+"""The best rule for each finding, or its words about tools, all in one candidate.
 
 Findings of one analysis are about different topics, so their rules seldom touch the same requests and their gains add
 up. A sum is proven with far fewer conversations than its parts one after the other, each of which makes the next proof
@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 
 from evolver.proposals.recorded import Recorded
 from evolver.proposals.scope import scope_check
-from evolver.proposals.values import AddRule, Proposal
-from policies.genome import Genome, Lineage, Rule
+from evolver.proposals.values import AddRule, Proposal, SetGene
+from policies.genome import Genome, Lineage
 
 MOST = 6  # rules at once: more dilute one another
 
@@ -26,11 +26,11 @@ def bundle(
         recorded: recorded texts, which no prompt may quote.
         taken: content hashes that are not proposed again.
     """
-    parts = [part for proposals in served if (part := _best_rule(production, proposals)) is not None][:MOST]
-    genome = production
-    for _, rule in parts:
-        genome = AddRule(rule.text).apply(genome) or genome
-    joined = len(genome.prompt.rubric) - len(production.prompt.rubric)
+    parts = [part for proposals in served if (part := _best_edit(production, proposals)) is not None][:MOST]
+    genome, joined = production, 0
+    for _, edit in parts:
+        changed = edit.apply(genome)
+        genome, joined = (changed, joined + 1) if changed is not None else (genome, joined)
     if joined < 2 or genome.content_hash in taken:
         return None
     if scope_check(production, genome, "prompt", recorded_texts=recorded):
@@ -41,16 +41,19 @@ def bundle(
         operator="bundle",
         parents=(production.content_hash, *(proposal.genome.content_hash for proposal in proposals)),
         finding=proposals[0].lineage.finding,
-        explanation=f"The best rule for each of {joined} findings at once.",
+        explanation=f"The best words for each of {joined} findings at once.",
     )
     return Proposal(genome, "prompt", lineage, min(1.0, sum(proposal.score for proposal in proposals)))
 
 
-def _best_rule(production: Genome, proposals: Sequence[Proposal]) -> tuple[Proposal, Rule] | None:
-    """The first proposal that adds a single rule and changes nothing else, with that rule."""
+def _best_edit(production: Genome, proposals: Sequence[Proposal]) -> tuple[Proposal, AddRule | SetGene] | None:
+    """The first proposal that adds a single rule or says how to use tools, and changes nothing else; with that edit."""
     known = set(production.prompt.rubric)
     for proposal in proposals:
         new = [rule for rule in proposal.genome.prompt.rubric if rule not in known]
         if len(new) == 1 and len(proposal.genome.prompt.rubric) == len(known) + 1:
-            return proposal, new[0]
+            return proposal, AddRule(new[0].text)
+        tools = SetGene("tool_instructions", proposal.genome.prompt.tool_instructions)
+        if tools.apply(production) == proposal.genome:
+            return proposal, tools
     return None

@@ -12,8 +12,9 @@ from evolver.proposals.rank import distinct, score
 from evolver.proposals.recorded import Recorded, recorded_texts
 from evolver.proposals.reflection import Complete, reflect
 from evolver.proposals.scope import scope_check
-from evolver.proposals.strategy import savings, strategy_ideas
+from evolver.proposals.strategy import strategy_ideas
 from evolver.proposals.templates import template_ideas
+from evolver.proposals.thrift import savings
 from evolver.proposals.values import Idea, Proposal
 from policies.genome import Genome, Lineage
 from policies.registry.values import Finding
@@ -45,7 +46,7 @@ async def propose(
 
     Args:
         production: The genome that the proposals are patches of.
-        findings: Any order; the most severe are served first. None at all gives proposals that may save money.
+        findings: Any order; the most severe are served first, and after them what may save money.
         examples: The recordings behind the findings; ids that are not among them are passed over.
         models: Model keys that may serve, with their prices. Leave out those of the judge and of reflection.
         rng: Breaks ties between equal ranks.
@@ -69,8 +70,7 @@ async def propose(
                 workshop.ignore(reflection.ignored)
                 ideas += reflection.ideas
         served.append(workshop.build(ideas, finding))
-    if not findings:
-        served.append(workshop.build(savings(production, examples, models), None))
+    served.append(workshop.build(savings(production, examples, models), None))
     together = bundle(production, served, recorded, set(tombstones))
     chosen = [*([together] if together else []), *_in_turn(served)][:TOTAL]
     return sorted(chosen, key=lambda proposal: -proposal.score)

@@ -1,6 +1,5 @@
 """Changes of the strategy and memory layers: neighbouring models by price, steps of temperature, tokens and top-k."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from config.settings import Model
@@ -61,26 +60,6 @@ def strategy_ideas(
     if finding.kind == "memory_gap":
         return list(_memory(production)) if has_memory else []
     return [*_for_failures(production, key, bad, models), *(_memory(production) if has_memory else ())]
-
-
-def savings(production: Genome, examples: Sequence[Example], models: Mapping[str, Model]) -> list[Idea]:
-    """What may cost less at equal quality, for times without findings."""
-    served = Counter(example.model for example in examples).most_common(1)
-    cheaper, _ = neighbours(current_key(production, served[0][0] if served else "", models), models)
-    ideas = [_cheaper(cheaper, "It is the next cheaper model", 0.5), *_cascade(production, cheaper)] if cheaper else []
-    brief = Idea(SetGene("verbosity", "brief"), "strategy:brief", "Shorter answers cost less.", 0.5, 0.2)
-    return [*ideas, brief]
-
-
-def _cascade(production: Genome, cheaper: str) -> Iterator[Idea]:
-    """The cheaper model first; where that is so already, less asked of it before its answer goes out."""
-    genes = production.strategy
-    if genes.cascade_model is not None:
-        lower = BY_NAME["cascade_threshold"].step(genes.cascade_threshold, -0.1)
-        yield _idea(("trust", "cascade_threshold", lower), "Fewer requests escalate.", reach=0.5, promise=0.3)
-    elif genes.model_key != AUTO:
-        why = f"{cheaper} answers first; what is not trusted goes to the present model."
-        yield _idea(("cascade", "cascade_model", cheaper), why, reach=0.5, promise=0.4)
 
 
 def _cheaper(key: str, why: str, reach: float) -> Idea:

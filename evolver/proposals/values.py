@@ -84,7 +84,31 @@ class SetGene:
             return None
 
 
-Edit = AddRule | ReplaceRule | DeleteRule | SetGene
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several genes of one layer, set at once."""
+
+    genes: tuple[SetGene, ...]
+
+    @property
+    def layer(self) -> LayerName:
+        """The layer that they belong to."""
+        return self.genes[0].layer
+
+    @property
+    def text(self) -> str:
+        """What of the values is prose."""
+        return " ".join(gene.text for gene in self.genes if gene.text)
+
+    def apply(self, genome: Genome) -> Genome | None:
+        """None where all are set already, or out of bounds."""
+        changed = genome
+        for gene in self.genes:
+            changed = gene.apply(changed) or changed
+        return changed if changed != genome else None
+
+
+Edit = AddRule | ReplaceRule | DeleteRule | SetGene | Together
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from random import Random
 from evolver import cycle, searching
 from evolver.examples import Example
 from evolver.proposals import Proposal
+from evolver.proposals.thrift import OPERATOR as THRIFT
 from evolver.search.values import Objectives, Ranked, SearchResult
 from policies.genome import Genome, Lineage
 from tests.evolver.support import POLICY, World, exchange, make_settings, signal, with_rule
@@ -135,3 +136,20 @@ def test_the_proposers_first_choice_is_tried_unless_it_was_measured_to_be_worse(
     assert order(_raced(second.genome, 0.1)) == [first.genome, second.genome]
     assert order(_raced(second.genome, 0.1), _raced(first.genome, -0.01)) == [second.genome]
     assert order(_raced(first.genome, 0.02), _raced(second.genome, 0.1)) == [second.genome, first.genome]
+
+
+def test_the_best_saving_is_tried_unless_it_was_measured_to_lose_quality(world: World) -> None:
+    base = world.production.genome
+    frugal = [
+        Proposal(with_rule(base, text), "prompt", Lineage(source="patch", operator=f"{THRIFT}{text}"), 0.1)
+        for text in ("model", "brief")
+    ]
+    first = Proposal(with_rule(base, "One."), "prompt", Lineage(source="patch"), 0.3)
+
+    def order(*raced: Ranked) -> list[Genome]:
+        found = SearchResult((_raced(base, 0.0), *raced), (), 10, 0.1, "budget")
+        return [genome for genome, _, _ in cycle._ranked(base, [first, *frugal], found)]
+
+    assert order() == [first.genome, frugal[0].genome]
+    assert order(_raced(frugal[0].genome, -0.05)) == [first.genome, frugal[0].genome]
+    assert order(_raced(frugal[0].genome, -0.2)) == [first.genome, frugal[1].genome]

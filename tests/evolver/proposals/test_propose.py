@@ -22,7 +22,12 @@ from tests.evolver.proposals.worlds import MODELS, PRODUCTION, failures, finding
 
 async def proposals(bad: list[Example], good: list[Example] | None = None, **changes: Any) -> list[Proposal]:
     arguments: dict[str, Any] = {"models": MODELS, "rng": np.random.default_rng(0)}
-    return await propose(PRODUCTION, [finding(bad, good)], [*bad, *(good or [])], **(arguments | changes))
+    return behind(await propose(PRODUCTION, [finding(bad, good)], [*bad, *(good or [])], **(arguments | changes)))
+
+
+def behind(made: list[Proposal]) -> list[Proposal]:
+    """Those that answer a finding; what may save money is proposed beside them."""
+    return [proposal for proposal in made if proposal.lineage.finding is not None]
 
 
 def operators(made: list[Proposal]) -> set[str]:
@@ -107,7 +112,7 @@ async def test_without_findings_something_cheaper_is_proposed() -> None:
 )
 async def test_findings_about_models_move_the_model(kind: str, evidence: dict[str, str], key: str) -> None:
     found = finding([], kind=kind, evidence=evidence)
-    made = await propose(PRODUCTION, [found], [], models=MODELS, rng=np.random.default_rng(0))
+    made = behind(await propose(PRODUCTION, [found], [], models=MODELS, rng=np.random.default_rng(0)))
     assert [one.genome.strategy.model_key for one in made] == [key]
 
 

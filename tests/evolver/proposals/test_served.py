@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from evolver.proposals.strategy import savings, strategy_ideas
+from evolver.proposals.strategy import strategy_ideas
+from evolver.proposals.thrift import savings
 from evolver.proposals.values import SetGene
 from evolver.search.operators import OPERATORS, Material
 from policies.genome import Genome, StrategyLayer
