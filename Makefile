@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: strategy-bench run test test-all check format load bench bench-peers soak month evidence optimize-bench lock clean
+.PHONY: strategy-bench run test test-all check format load bench bench-peers soak month improve evidence optimize-bench lock clean
 
 run: $(STAMP)
 	$(BIN)/evogate up --demo
@@ -40,6 +40,10 @@ soak: $(STAMP)
 # Thirty days on a fast clock, about nine minutes.
 month: $(STAMP)
 	$(BIN)/python -m loadtests.month
+
+# Three worlds, seven minutes each: what the loop makes of a poor genome.
+improve: $(STAMP)
+	$(BIN)/python -m loadtests.improve
 
 # Under a minute; the first table needs the recorded outcomes beside the checkout.
 strategy-bench: $(STAMP)

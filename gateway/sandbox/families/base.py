@@ -66,6 +66,11 @@ class Problem(ABC):
         return self.rules if self.score(text, ()) == 1.0 else ()
 
 
+_SECOND_THOUGHTS = (
+    " Before I settle on that, I go through the request once more from its first word to its last, in case something "
+    "was overlooked. I also ask what would have to be true for another reading to be the better one, and whether "
+    "anything speaks for it. Having weighed all of that with care, I find that nothing does, and stay with the first."
+)
 _LAST_NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
 
 
@@ -92,8 +97,9 @@ def call_parts(call: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
 
 
 def thoughts(conduct: Conduct, about: str) -> str:
-    """A paragraph of reasoning nobody needs."""
+    """A paragraph of reasoning nobody needs; two where the model is told to be thorough."""
     opening = conduct.rng.choice(("Let me think this through.", "Let us go through it.", "Thinking step by step."))
-    return (
+    text = (
         f"{opening} The request is about {about}. I compare what it says with each possibility and keep the best fit."
     )
+    return text + _SECOND_THOUGHTS * conduct.thorough
