@@ -5,8 +5,10 @@ from typing import Any
 import yaml
 
 from config import builtin
+from loadtests.weak import weaken
 
 DAY = 86_400.0
+DELAY_SCALE = 1.0  # of the sandbox's answers, for the traffic and for the oracle
 LEAST_S = 0.25  # of a period: what runs more often only costs
 DEADLINE_S = 3.0  # answers of the sandbox take as long as ever, however short the day is
 
@@ -25,6 +27,7 @@ def configuration(sandbox: str, day_s: float) -> dict[str, Any]:
         return max(LEAST_S, count * day_s)
 
     (policy,) = settings["policies"].values()
+    weaken(policy, DELAY_SCALE)
     policy["breaker"] = {"window_s": days(3), "deadline_s": DEADLINE_S}
     policy["shadow"] = {"sample": 0.5, "horizon_s": days(3)}
     policy["promotion"] = {"horizon_s": days(10)}

@@ -17,6 +17,7 @@ from evolver.replay import Replay, Replayed, gates_of, weights_of
 from gateway.sandbox.app import running_sandbox
 from gateway.sandbox.tasks import Task, draw_task
 from gateway.sandbox.worlds import World
+from loadtests.month.configuration import DELAY_SCALE
 from loadtests.month.plan import mix
 from policies.fitness import reward
 from policies.genome import Genome
@@ -59,7 +60,7 @@ class Oracle:
     async def compare(self, before: Genome, after: Genome, day: float) -> Truth:
         """On what is asked on that day; more tasks until it is clear, or `MOST` are done."""
         rng, differences, qualities = Random(f"{self._seed} {day}"), list[float](), list[tuple[float, float]]()
-        async with running_sandbox(self._seed, delay_scale=1.0) as url:
+        async with running_sandbox(self._seed, delay_scale=DELAY_SCALE) as url:
             settings = _pointed_at(self._settings, url)
             async with Provider(settings) as provider:
                 replay = Replay(settings, self._policy, provider)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import yaml
 
-from loadtests.month.configuration import configuration
+from loadtests.month.configuration import DELAY_SCALE, configuration
 from loadtests.month.plan import DAYS, EVOLVER_DIES, GATEWAY_DIES, OUTAGE, Event
 from loadtests.month.processes import Process
 from policies.registry import open_registry
@@ -52,7 +52,7 @@ class Month:
         self._logs = home.parent
         self._config = self._logs / CONFIG
         self._environ = {"EVOGATE_CONFIG": str(self._config), "EVOGATE_HOME": str(home)}
-        self._sandbox = ["gateway", "sandbox", "--seed", str(seed), "--delay-scale", "0.5", "--port"]
+        self._sandbox = ["gateway", "sandbox", "--seed", str(seed), "--delay-scale", str(DELAY_SCALE), "--port"]
         self._traffic = ["--rate", str(rate), "--seed", str(seed), "--day-s", str(day_s)]
 
     async def play(self) -> Played:
