@@ -19,6 +19,7 @@ from typing import Self
 from policies.assignment import Shares
 from policies.bandit import Posterior
 from policies.genome import Genome, LayerName
+from policies.registry.values import Candidate, Experiment
 
 Sides = tuple[frozenset[str], frozenset[str]]  # arms (content hashes) without a candidate, and with it
 Cell = tuple[str, ...]  # by factor: the content hash of the candidate that was given, or production's
@@ -82,6 +83,31 @@ class Design:
             if genome.content_hash != self.production
         }
         return Shares((self.production, *rest), (1.0 - fsum(rest.values()), *rest.values()))
+
+
+def compared(
+    candidate: Candidate,
+    experiment: Experiment,
+    control: Genome,
+    experiments: Sequence[Experiment],
+    candidates: Iterable[Candidate],
+) -> Sides:
+    """The arms without and with a candidate: two, or all combinations with those of other layers in canary meanwhile.
+
+    `experiments` and `candidates` are the policy's. One that had left the canary by then changes nothing: where an arm
+    could not be drawn, its odds are nil.
+    """
+    beside = {e.candidate for e in alongside(experiment, experiments)}
+    others = [c for c in candidates if c.id in beside and c.layer != candidate.layer]
+    design = Design.of(control, [(c.layer, c.genome) for c in (candidate, *others)])
+    return design.sides(candidate.genome.content_hash)
+
+
+def alongside(experiment: Experiment, experiments: Iterable[Experiment]) -> list[Experiment]:
+    """The comparisons of other candidates with the same control that had not ended when that one began."""
+    began = experiment.started_at
+    same = (e for e in experiments if e.control == experiment.control and e.candidate != experiment.candidate)
+    return [e for e in same if e.ended_at is None or e.ended_at >= began]
 
 
 def share_of_each(production_share: float, factors: int) -> float:

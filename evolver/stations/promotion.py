@@ -17,10 +17,11 @@ from evolver.stations.deploy import deploy
 from evolver.store import Unit
 from policies.evidence import PromotionTest, threshold
 from policies.evidence.returns import alpha_of, tries_of
-from policies.factorial import Design, Sides, propensity
+from policies.factorial import Sides, compared, propensity
 from policies.fitness import Gates, Weights, reward
 from policies.registry.operations import find_version, production_of
 from policies.registry.values import Candidate, Experiment, Version
+from policies.verification.elond import promotions_before
 
 BATCH = 2_000
 ALPHA = 0.05  # of the intervals: those shown, and the one that ends a comparison which can no longer be won
@@ -35,13 +36,12 @@ class Trial:
 
     experiment: Experiment
     test: PromotionTest
-    arms: tuple[str, str]  # content hashes of control and candidate
+    sides: Sides  # the arms without and with the candidate
     budgets: tuple[float, float]  # p95 in milliseconds, US dollars a request
     weights: Weights
     after: tuple[float, str]  # (time, id) of the last unit read
     excluded: int = 0
     stored_at: float = 0.0
-    sides: Sides | None = None  # of a factorial: all arms without and with the candidate
 
 
 class Promotion:
@@ -116,8 +116,7 @@ class Promotion:
         if experiment.ordinal == 0:  # an operator's override is in no stream and is not promoted by itself
             return float("inf")
         past = await context.registry.experiments(experiment.policy)
-        promotions = sum(e.verdict == "PROMOTE" and e.ordinal > 0 for e in past)
-        return threshold(experiment.ordinal, promotions, policy.promotion.fdr)
+        return threshold(experiment.ordinal, promotions_before(experiment, past), policy.promotion.fdr)
 
     async def _promote(
         self, candidate: Candidate, measured: dict[str, Any], policy: Policy, context: Context
@@ -183,7 +182,6 @@ async def _superseded(
 
 
 async def _begin(candidate: Candidate, experiment: Experiment, policy: Policy, context: Context) -> Trial:
-    control = await find_version(context.registry, candidate.policy, experiment.control)
     frozen = candidate.stations.get("canary", {})
     budgets = frozen.get("budgets", policy.budgets.model_dump())
     margins = policy.promotion.non_inferiority
@@ -195,31 +193,25 @@ async def _begin(candidate: Candidate, experiment: Experiment, policy: Policy, c
             latency=margins.latency,
             cost=margins.cost,
         ),
-        arms=(control.genome.content_hash, candidate.genome.content_hash),
+        sides=await sides_of(candidate, experiment, context),
         budgets=(budgets["p95_ms"], budgets["usd_per_request"]),
         after=(experiment.started_at, ""),
         weights=Weights(**frozen["weights"]) if "weights" in frozen else weights_of(policy),
     )
 
 
-async def sides_of(candidate: Candidate, experiment: Experiment, context: Context) -> Sides | None:
-    """In a factorial the arms without and with the candidate; None where no other layer is in canary meanwhile."""
-    policy, began = candidate.policy, experiment.started_at
-    running = [e for e in await context.registry.experiments(policy) if (e.ended_at or began) >= began]
-    beside = {e.candidate for e in running if e.control == experiment.control and e.candidate != candidate.id}
-    others = [c for c in await context.registry.candidates(policy) if c.id in beside and c.layer != candidate.layer]
-    if not others:
-        return None
+async def sides_of(candidate: Candidate, experiment: Experiment, context: Context) -> Sides:
+    """The arms without and with the candidate, see `policies.factorial`."""
+    policy = candidate.policy
     control = await find_version(context.registry, policy, experiment.control)
-    design = Design.of(control.genome, [(c.layer, c.genome) for c in (candidate, *others)])
-    return design.sides(candidate.genome.content_hash)
+    experiments = await context.registry.experiments(policy)
+    return compared(candidate, experiment, control.genome, experiments, await context.registry.candidates(policy))
 
 
 def values_of(unit: Unit, trial: Trial, gates: Gates) -> dict[str, Any] | None:
     """What one unit adds to the test; None where it says nothing (another arm, a hang-up, a rate limit)."""
-    sides = trial.sides or (frozenset(trial.arms[:1]), frozenset(trial.arms[1:]))
-    q = propensity(dict(unit.arms), sides)
-    if q is None or not any(unit.arm in side for side in sides):
+    q = propensity(dict(unit.arms), trial.sides)
+    if q is None or not any(unit.arm in side for side in trial.sides):
         return None
     failure = "transport" if unit.missing else unit.failure
     worth = reward(
@@ -237,7 +229,7 @@ def values_of(unit: Unit, trial: Trial, gates: Gates) -> dict[str, Any] | None:
         return None
     p95_ms, usd = trial.budgets
     return {
-        "challenger": unit.arm in sides[1],
+        "challenger": unit.arm in trial.sides[1],
         "q": q,
         "reward": worth.value,
         "failed": failure is not None,

@@ -13,6 +13,7 @@ from typing import Any
 
 from policies.evidence import Decision, ExperimentEvidence
 from policies.evidence.returns import alpha_of
+from policies.factorial import Sides, propensity
 from policies.verification.report import Difference, first_difference
 from policies.verification.terms import Terms
 
@@ -26,8 +27,7 @@ class Ruling:
     record: str
     kind: str  # TRIP, SEVERE or EJECT
     experiment: str
-    subject: str  # content hashes
-    control: str
+    sides: Sides  # the arms without and with what it is about
     started_at: float
     at: float
     tries: int  # of its lineage before it: each halves the error that it may spend
@@ -51,15 +51,15 @@ class Retrial:
         )
 
     def q(self, odds: Mapping[str, float]) -> float | None:
-        """The subject's share among the two arms; None where one of them could not be drawn."""
-        subject, control = odds.get(self.ruling.subject), odds.get(self.ruling.control)
-        return subject / (subject + control) if subject and control else None
+        """The subject's share among the two sides; None where one of them could not be drawn."""
+        return propensity(odds, self.ruling.sides)
 
     def assigned(self, unit: str, at: float, *, arm: str, q: float) -> None:
         """A unit was drawn to `arm`."""
         ruling = self.ruling
-        if ruling.started_at <= at <= ruling.at and arm in {ruling.subject, ruling.control}:
-            self._evidence.assigned(unit, at=at, challenger=arm == ruling.subject, q=q)
+        without, subject = ruling.sides
+        if ruling.started_at <= at <= ruling.at and (arm in without or arm in subject):
+            self._evidence.assigned(unit, at=at, challenger=arm in subject, q=q)
 
     def settled(self, unit: str, failure: str | None, at: float) -> None:
         """A unit's first answer ended."""

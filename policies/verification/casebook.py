@@ -106,12 +106,13 @@ class Casebook:
     def _promotion(
         self, experiment: Experiment, candidate: Candidate, evidence: Mapping[str, Any], units: list[Unit]
     ) -> None:
-        control = self._facts.content_of(experiment.control)
+        sides = self._facts.sides(candidate, experiment)
         at = experiment.ended_at or 0.0
         limit = sum(evidence["units"]) + evidence["excluded"]
         differs: Difference | None = ("control", experiment.control, "none of that label")
-        for terms in self._timeline.between(experiment.started_at, at) if control is not None else ():
-            rerun = Rerun(experiment, candidate, str(control), terms)
+        for terms in self._timeline.between(experiment.started_at, at) if sides is not None else ():
+            assert sides is not None
+            rerun = Rerun(experiment, candidate, sides, terms)
             rerun.run(units, at=at, limit=limit, watch_peak=_needs_peak(experiment))
             differs = rerun.disagreement(evidence)
             if differs is None and _needs_peak(experiment) and rerun.peak < evidence["threshold"]:

@@ -1,6 +1,7 @@
 """e-LOND along a policy's stream of candidates: places without a gap, and each promotion above its own threshold."""
 
 from collections.abc import Sequence
+from math import inf
 
 from policies.evidence import threshold
 from policies.registry.values import Experiment
@@ -30,9 +31,9 @@ def check_stream(experiments: Sequence[Experiment], timeline: Timeline, report: 
 
 
 def promotions_before(experiment: Experiment, experiments: Sequence[Experiment]) -> int:
-    """Automatic promotions at the moment at which that one was decided."""
-    ended_at = experiment.ended_at or 0.0
-    return sum(automatic(e) and e.id != experiment.id and (e.ended_at or 0.0) < ended_at for e in experiments)
+    """Automatic promotions at the moment at which that one was decided: until now where it still runs."""
+    until = experiment.ended_at or inf
+    return sum(automatic(e) and e.id != experiment.id and (e.ended_at or 0.0) < until for e in experiments)
 
 
 def _check_threshold(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from policies.factorial import Sides, alongside, compared
 from policies.registry.values import Candidate, Experiment, Incident, Note, Pointer, Version
 
 
@@ -20,6 +21,20 @@ class PolicyFacts:
     def content_of(self, label: str) -> str | None:
         """The content hash of a version."""
         return next((v.genome.content_hash for v in self.versions if v.label == label), None)
+
+    def sides(self, candidate: Candidate, experiment: Experiment) -> Sides | None:
+        """The arms that a canary compared; None where its control is not on record."""
+        control = next((v.genome for v in self.versions if v.label == experiment.control), None)
+        if control is None:
+            return None
+        return compared(candidate, experiment, control, self.experiments, self.candidates)
+
+    @property
+    def layers(self) -> int:
+        """In how many layers candidates were in canary at the same time, at most."""
+        layer = {candidate.id: candidate.layer for candidate in self.candidates}
+        beside = ((e, *alongside(e, self.experiments)) for e in self.experiments)
+        return max((len({layer.get(e.candidate) for e in found}) for found in beside), default=1)
 
 
 @dataclass(frozen=True, slots=True)

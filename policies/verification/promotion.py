@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from policies.evidence import PromotionTest
+from policies.factorial import Sides, propensity
 from policies.fitness import Gates, Weights, reward_value
 from policies.registry.values import Candidate, Experiment
 from policies.verification.report import Difference, first_difference
@@ -46,14 +47,14 @@ class Unit:
 class Rerun:
     """One experiment's test by given terms."""
 
-    def __init__(self, experiment: Experiment, candidate: Candidate, control: str, terms: Terms) -> None:
+    def __init__(self, experiment: Experiment, candidate: Candidate, sides: Sides, terms: Terms) -> None:
         frozen = candidate.stations.get("canary", {})
         budgets = frozen.get("budgets", {"p95_ms": terms.p95_ms, "usd_per_request": terms.usd_per_request})
         self._terms = terms
         self._weights = Weights(**frozen["weights"]) if "weights" in frozen else terms.weights
         self._p95_ms, self._usd = budgets["p95_ms"], budgets["usd_per_request"]
         self._since = experiment.started_at
-        self._arms = control, candidate.genome.content_hash
+        self._sides = sides
         self.test = PromotionTest(min_gain=terms.min_gain, **terms.non_inferiority)
         self.excluded = 0
         self.peak = 0.0  # the largest e-value that was looked for
@@ -72,9 +73,8 @@ class Rerun:
                 self.peak = max(self.peak, self.test.e_value)
 
     def _add(self, unit: Unit) -> None:
-        shares = dict(unit.arms)
-        control, challenger = (shares.get(arm, 0.0) for arm in self._arms)
-        if unit.arm not in self._arms or control <= 0.0 or challenger <= 0.0:
+        q = propensity(dict(unit.arms), self._sides)
+        if q is None or not any(unit.arm in side for side in self._sides):
             self.excluded += 1
             return
         until = unit.at + self._terms.deadline_s
@@ -95,8 +95,8 @@ class Rerun:
             self.excluded += 1
             return
         self.test.add(
-            unit.arm == self._arms[1],
-            challenger / (challenger + control),
+            unit.arm in self._sides[1],
+            q,
             reward=worth,
             failed=failure is not None,
             latency_share=1.0 if settled is None else min(latency_ms / self._p95_ms, 1.0),

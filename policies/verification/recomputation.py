@@ -100,6 +100,7 @@ class Recomputation:
             # Holdbacks that are older than the trail have left no row.
             known=lambda experiment: experiment in known or experiment.startswith("holdback-"),
             held=[holdback["share"] for holdback in held],
+            layers=policy.layers,
             pins=self._arms[name],
             report=self.report,
         )

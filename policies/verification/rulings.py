@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.evidence.returns import tries_of
+from policies.factorial import Sides
 from policies.registry.values import Candidate, Experiment, Incident
 from policies.verification.breaker import Ruling
 from policies.verification.facts import PolicyFacts
@@ -27,31 +28,35 @@ def breaker_rulings(facts: PolicyFacts) -> Iterator[Ruling | str]:
 def _ruling(incident: Incident, facts: PolicyFacts) -> Ruling | None:
     evidence = incident.evidence
     experiment = evidence.get("experiment") or incident.id.partition("-")[2]
-    compared = _control(experiment, facts)
     candidate = next((c for c in facts.candidates if c.id == incident.subject), None)
-    subject = evidence.get("subject") or (candidate.genome.content_hash if candidate is not None else None)
-    if compared is None or compared[0] is None or subject is None:
+    found = _compared(experiment, candidate, evidence, facts)
+    if found is None:
         return None
+    sides, started_at = found
     return Ruling(
         record=f"incident {incident.id}",
         kind=incident.kind,
         experiment=experiment,
-        subject=subject,
-        control=compared[0],
-        started_at=compared[1],
+        sides=sides,
+        started_at=started_at,
         at=evidence.get("at", incident.at),
         tries=tries_of(candidate.stations) if candidate is not None and incident.kind != "EJECT" else 0,
         evidence=evidence,
     )
 
 
-def _control(experiment: str, facts: PolicyFacts) -> tuple[str | None, float] | None:
-    """The content that the subject was compared with, and since when."""
-    for note in facts.notes:
-        if note.action == "holdback" and note.detail["experiment"] == experiment:
-            return facts.content_of(note.subject), note.at
-    found = next((e for e in facts.experiments if e.id == experiment), None)
-    return (facts.content_of(found.control), found.started_at) if found is not None else None
+def _compared(
+    name: str, candidate: Candidate | None, evidence: Mapping[str, Any], facts: PolicyFacts
+) -> tuple[Sides, float] | None:
+    """The arms that a comparison held against each other, and since when."""
+    held = next((n for n in facts.notes if n.action == "holdback" and n.detail["experiment"] == name), None)
+    experiment = next((e for e in facts.experiments if e.id == name), None)
+    if held is None:
+        sides = facts.sides(candidate, experiment) if candidate is not None and experiment is not None else None
+        return (sides, experiment.started_at) if sides is not None and experiment is not None else None
+    control = facts.content_of(held.subject)
+    subject = evidence.get("subject") or (candidate.genome.content_hash if candidate is not None else None)
+    return ((frozenset({control}), frozenset({subject})), held.at) if control and subject else None
 
 
 def promotion_rulings(facts: PolicyFacts) -> Iterator[tuple[Experiment, Candidate, Mapping[str, Any]]]:

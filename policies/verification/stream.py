@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from policies.assignment import Shares, uniform
+from policies.factorial import share_of_each
 from policies.fitness import reward_value
 from policies.outcome import FailureClass, Observed, classify
 from policies.verification.report import DiffersError, Report
@@ -41,7 +42,10 @@ class Arms:
 
 
 class Stream:
-    """`known` says whether the registry has an experiment of that id, `held` the shares of the policy's holdbacks."""
+    """`known` says whether the registry has an experiment of that id, `held` the shares of the policy's holdbacks.
+
+    `layers`: in how many of them candidates were in canary at the same time, at most.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class Stream:
         *,
         known: Callable[[str], bool],
         held: Sequence[float],
+        layers: int,
         pins: "Arms",
         report: Report,
     ) -> None:
@@ -57,6 +62,7 @@ class Stream:
         self._salts = salts
         self._known = known
         self._held = held
+        self._layers = layers
         self._right = report.right
         self._left_out = report.left_out
         self._arms: list[Any] = []  # the odds last met
@@ -98,7 +104,7 @@ class Stream:
         except ValueError as error:
             raise DiffersError(_name(frame), "odds", odds, str(error)) from error
         choices = self._timeline.at(frame["at"])
-        least = min((_least(len(arms) - 1, terms, self._held) for terms in choices), default=0.0)
+        least = min((_least(len(arms) - 1, terms, self._held, self._layers) for terms in choices), default=0.0)
         if min(odds) < least - _ROUNDING:
             raise DiffersError(_name(frame), "smallest of the odds", min(odds), f"a floor of {least}")
         self._arms = frame["arms"]
@@ -191,9 +197,13 @@ def _class(frame: Frame, terms: Terms) -> str | None:
     return found.value if found is not None else None
 
 
-def _least(challengers: int, terms: Terms, held: Sequence[float]) -> float:
-    """The smallest share that an arm may have; `held` are the shares of holdbacks, to which the rest yields."""
-    floor = min(terms.floor, (1.0 - terms.production_share) / max(challengers, 1))
+def _least(challengers: int, terms: Terms, held: Sequence[float], layers: int) -> float:
+    """The smallest share that an arm may have; `held` are the shares of holdbacks, to which the rest yields.
+
+    Candidates of several layers are drawn independently: a combination of them all has the product of their floors.
+    """
+    budget = 1.0 - share_of_each(terms.production_share, layers)
+    floor = min(terms.floor, budget / max(challengers, 1)) ** layers
     return min([floor * (1.0 - max(held, default=0.0)), *held])
 
 

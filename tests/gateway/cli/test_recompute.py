@@ -22,6 +22,8 @@ from tests.gateway.cli.test_commands import evogate
 from tests.gateway.pipeline.conftest import running, settings
 from tests.gateway.pipeline.experiments import canary, genome
 from tests.gateway.pipeline.scripted import provider
+from tests.gateway.pipeline.test_factorial import PATIENT, two_layers
+from tests.gateway.pipeline.test_factorial import script as two_kinds
 from tests.gateway.pipeline.test_rollback import HARMFUL, script
 
 JSON = dict[str, Any]
@@ -93,6 +95,20 @@ def test_everything_comes_out_again(home: Path) -> None:
     assert report.right["rollbacks"] == 1
     assert min(report.right[name] for name in ("draws", "pins", "odds", "outcomes", "sealed rows")) > 0
     assert [reason for reason, count in report.left_out.items() if count] == []
+
+
+async def test_a_rollback_of_one_layer_comes_out_again(tmp_path: Path) -> None:
+    """With candidates of two layers in canary: sums over all combinations, at the odds of their products."""
+    async with provider(two_kinds) as base, running(settings(base, PATIENT), tmp_path) as gateway:
+        await two_layers(gateway)
+        for n in range(900):
+            await gateway.ask("hello", headers={"x-evogate-session": f"s{n}"})
+            if gateway.core.metrics.trips:
+                break
+        await gateway.until(lambda: len(gateway.core.evidence.running) == 1)
+    report, differs = await asyncio.to_thread(check, tmp_path)
+    assert differs is None
+    assert report.right["rollbacks"] == 1
 
 
 def test_the_command_says_what_it_computed(home: Path) -> None:

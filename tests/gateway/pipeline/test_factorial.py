@@ -12,6 +12,10 @@ from tests.gateway.pipeline.experiments import genome
 from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
 
 HARMFUL = "Answer in riddles."
+PATIENT = {  # time for every combination to come up, whatever the draws: 1 in a million runs sees one never
+    "bandit": {"ramp": 0, "production_share": 0.5, "floor": 0.2},
+    "breaker": {"alpha": 1e-30, "window_s": 60, "deadline_s": 5},
+}
 bodies: list[bytes] = []
 
 
@@ -43,10 +47,8 @@ async def two_layers(gateway: Running) -> tuple[Candidate, Candidate]:
 
 
 async def test_every_combination_is_served_and_the_rollback_names_the_layer(tmp_path: Path) -> None:
-    patient = {"alpha": 1e-9, "window_s": 60, "deadline_s": 5}  # time for every combination to come up
-    policy = {"bandit": {"ramp": 0, "production_share": 0.5}, "breaker": patient}
     bodies.clear()
-    async with provider(script) as base, running(settings(base, policy), tmp_path) as gateway:
+    async with provider(script) as base, running(settings(base, PATIENT), tmp_path) as gateway:
         prompt, strategy = await two_layers(gateway)
         view = gateway.core.epoch.policies["assistant"]
         assert len(view.drawn) == 4
@@ -59,8 +61,14 @@ async def test_every_combination_is_served_and_the_rollback_names_the_layer(tmp_
         await gateway.until(lambda: bool(gateway.core.metrics.trips))
         view = gateway.core.epoch.policies["assistant"]
         assert [arm.candidate for arm in view.drawn] == [None, "c2"], "the harmful layer is gone from every arm"
+        pins = gateway.core.pins["assistant"]
+        held = {pin.arm for n in range(900) if (pin := pins.get(f"s{n}", gateway.core.now())) is not None}
+        assert held <= view.arms.keys(), "conversations with the layer in any combination are unpinned"
         registry = gateway.worker._registry
         await gateway.until(lambda: len(gateway.core.evidence.running) == 1)
+        (incident,) = await registry.incidents("assistant")
+        without, with_it = incident.evidence["arms"]
+        assert (len(without), len(with_it)) == (2, 2)
         assert (await registry.candidate(prompt.id)).state == "rolled_back"
         assert (await registry.candidate(strategy.id)).state == "canary"
         frames = [frame for frame in gateway.frames("assignment") if len(frame["arms"]) == 4]
@@ -72,16 +80,15 @@ async def test_every_combination_is_served_and_the_rollback_names_the_layer(tmp_
 
 
 async def test_a_restart_enters_units_into_both_experiments_again(tmp_path: Path) -> None:
-    patient = {"bandit": {"ramp": 0, "production_share": 0.5}, "breaker": {"alpha": 1e-9, "deadline_s": 5}}
     async with provider(script) as base:
-        async with running(settings(base, patient), tmp_path) as gateway:
+        async with running(settings(base, PATIENT), tmp_path) as gateway:
             await two_layers(gateway)
             for n in range(60):
                 await gateway.ask("hello", headers={"x-evogate-session": f"s{n}"})
             gateway.worker.guard.tick()
             before = {e: run.evidence.totals() for e, run in gateway.core.evidence.running.items()}
             assert len(before) == 2
-        async with running(settings(base, patient), tmp_path) as again:
+        async with running(settings(base, PATIENT), tmp_path) as again:
             counts = {}
             for name, run in again.core.evidence.running.items():
                 run.evidence.advance(again.core.now())

@@ -74,7 +74,7 @@ def retried(fleet: Fleet, ruling: Ruling, terms: Terms = TERMS) -> object:
 
 def ruling_of(at: float, decision: Decision) -> Ruling:
     recorded = json.loads(json.dumps(decision.evidence))
-    return Ruling("incident i", decision.verdict, "e1", "new", "old", NOW, at, 0, recorded)
+    return Ruling("incident i", decision.verdict, "e1", (frozenset({"old"}), frozenset({"new"})), NOW, at, 0, recorded)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -54,7 +54,7 @@ def worth_of(outcome: dict[str, Any]) -> float | None:
 
 def check(outcome: dict[str, Any], timeline: Timeline = TIMELINE) -> Report:
     report = Report()
-    stream = Stream(timeline, None, known=bool, held=[], pins=Arms(), report=report)
+    stream = Stream(timeline, None, known=bool, held=[], layers=1, pins=Arms(), report=report)
     stream.outcome(outcome, "outcome x", NOW)
     return report
 

@@ -17,6 +17,7 @@ from tests.policies.verification.rows import NOW, candidate, experiment, genome,
 
 CANDIDATE, CONTROL = candidate(genome=genome("better")), version(0)
 ARMS = (CONTROL.genome.content_hash, CANDIDATE.genome.content_hash)
+SIDES = (frozenset(ARMS[:1]), frozenset(ARMS[1:]))
 POLICY = Policy.model_validate({"breaker": {"deadline_s": 10}})
 N = 300
 
@@ -65,7 +66,7 @@ def evolvers(stored: list[Stored]) -> dict[str, object]:
         test=PromotionTest(
             min_gain=POLICY.promotion.min_gain, failure=margins.failure, latency=margins.latency, cost=margins.cost
         ),
-        arms=ARMS,
+        sides=SIDES,
         budgets=(POLICY.budgets.p95_ms, POLICY.budgets.usd_per_request),
         weights=weights_of(POLICY),
         after=(NOW, ""),
@@ -81,7 +82,7 @@ def evolvers(stored: list[Stored]) -> dict[str, object]:
 
 def rerun(units: list[Unit], limit: int = N) -> Rerun:
     (terms,) = Timeline([terms_note(0.0, breaker={"deadline_s": 10})]).at(NOW)
-    found = Rerun(experiment(1), CANDIDATE, ARMS[0], terms)
+    found = Rerun(experiment(1), CANDIDATE, SIDES, terms)
     found.run(units, at=NOW + N + 100.0, limit=limit)
     return found
 
@@ -109,6 +110,6 @@ def test_one_unit_more_or_less_or_changed_shows() -> None:
 def test_only_units_that_were_due_are_taken() -> None:
     recorded, _ = made(Random(1))
     (terms,) = Timeline([terms_note(0.0, breaker={"deadline_s": 10})]).at(NOW)
-    found = Rerun(replace(experiment(1), started_at=NOW + 50.0), CANDIDATE, ARMS[0], terms)
+    found = Rerun(replace(experiment(1), started_at=NOW + 50.0), CANDIDATE, SIDES, terms)
     found.run(recorded, at=NOW + 110.0, limit=N)
     assert found.test.n + found.excluded == 51  # from 50 s after the beginning to a deadline before 110 s

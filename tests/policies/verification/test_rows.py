@@ -7,7 +7,7 @@ import pytest
 from policies.evidence import threshold
 from policies.registry.values import Experiment, Pointer
 from policies.verification import DiffersError, PolicyFacts, Report
-from policies.verification.elond import check_stream
+from policies.verification.elond import check_stream, promotions_before
 from policies.verification.production import check_moves
 from policies.verification.terms import Timeline
 from tests.policies.verification.rows import POLICY, experiment, incident, pointer, terms_note, version
@@ -53,6 +53,12 @@ def test_a_missing_or_repeated_place_is_caught() -> None:
     for ordinals in ([1, 3], [2], [1, 1], [1, 2, 2]):
         with pytest.raises(DiffersError, match="place in the stream"):
             stream(*(experiment(ordinal, id=f"e{n}") for n, ordinal in enumerate(ordinals)))
+
+
+def test_an_override_counts_in_no_stream_while_the_next_canary_runs() -> None:
+    """Nor does it where the candidate had been in canary as one of the stream."""
+    past = [promoted(1, 0, 50.0), promoted(2, 1, 90.0, override=True), promoted(3, 1, 95.0)]
+    assert promotions_before(experiment(4, start=96), past) == 2
 
 
 def test_without_terms_a_threshold_is_left_out() -> None:
