@@ -5,6 +5,7 @@ without a verdict once a harm of the breaker's `ratio` would have shown, or at t
 """
 
 import logging
+from typing import Any
 
 from config.settings import Policy
 from evolver.context import Context
@@ -47,11 +48,13 @@ class Holdbacks:
         arms = (previous.genome.content_hash, subject.version.genome.content_hash)
         decision = (await self._read(held, arms, policy, context)).decision()
         if decision.rolls_back:
-            await _eject(subject, previous, held, decision, context)
+            compared = {"subject": arms[1], "arms": [[arms[0]], [arms[1]]]}
+            evidence = decision.evidence | compared
+            await _eject(subject, previous, held, context, why=decision.summary, evidence=evidence)
         elif subject.comparison is not None and _over(held, decision, policy, context.now):
             log.info("%s: %s stays, nothing proves its predecessor better", held.policy, subject.version.label)
             await context.registry.close_experiment(held.experiment, "INCONCLUSIVE", decision.evidence, now=context.now)
-            await context.registry.set_holdback(held.policy, None)
+            await context.registry.set_holdback(held.policy, None, now=context.now)
 
     async def _read(
         self, held: Holdback, arms: tuple[str, str], policy: Policy, context: Context
@@ -84,8 +87,9 @@ class Holdbacks:
         return evidence
 
 
-async def _eject(subject: Promoted, previous: Version, held: Holdback, decision: Decision, context: Context) -> None:
-    why = decision.summary
+async def _eject(
+    subject: Promoted, previous: Version, held: Holdback, context: Context, *, why: str, evidence: dict[str, Any]
+) -> None:
     await context.registry.move(
         held.policy,
         previous.label,
@@ -95,15 +99,15 @@ async def _eject(subject: Promoted, previous: Version, held: Holdback, decision:
         now=context.now,
     )
     if subject.comparison is not None:
-        await context.registry.close_experiment(held.experiment, "ROLL BACK", decision.evidence, now=context.now)
-    await context.registry.set_holdback(held.policy, None)
+        await context.registry.close_experiment(held.experiment, "ROLL BACK", evidence, now=context.now)
+    await context.registry.set_holdback(held.policy, None, now=context.now)
     await roll_back(
         subject.candidate,
         context,
         kind="EJECT",
         experiment=held.experiment,
         summary=why,
-        evidence=decision.evidence,
+        evidence=evidence,
     )
 
 

@@ -147,7 +147,7 @@ async def _re_randomise(subject: Promoted, detector: Detector, context: Context)
         version.policy, subject.candidate.id, previous, salt=salt, counted=False, now=context.now
     )
     holdback = Holdback(version.policy, previous, SHARE, experiment.id, salt, context.now)
-    await context.registry.set_holdback(version.policy, holdback)
+    await context.registry.set_holdback(version.policy, holdback, now=context.now)
     seen = f"{detector.failures} failures of {detector.units}, {detector.baseline:.2%} were to be expected at most"
     log.warning("policy %s: %s fails more often than it did (%s)", version.policy, version.label, seen)
     detail = {"why": seen, "experiment": experiment.id, "predecessor": previous, "detector": detector.to_dict()}

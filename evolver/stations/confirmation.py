@@ -20,5 +20,5 @@ class Confirmation:
         ours = holdback_experiment(candidate.policy, label)
         for holdback in await context.registry.holdbacks():
             if holdback.policy == candidate.policy and holdback.experiment == ours:
-                await context.registry.set_holdback(candidate.policy, None)
+                await context.registry.set_holdback(candidate.policy, None, now=context.now)
         return Move("pass", f"{policy.breaker.window_s:g} s in production without an alarm")

@@ -60,7 +60,7 @@ async def _hold_back(previous: Version, version: Version, policy: Policy, contex
         salt=secrets.token_hex(16),
         since=context.now,
     )
-    await context.registry.set_holdback(version.policy, holdback)
+    await context.registry.set_holdback(version.policy, holdback, now=context.now)
 
 
 def holdback_experiment(policy: str, label: str) -> str:

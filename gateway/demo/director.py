@@ -91,5 +91,5 @@ async def compare_with_first(registry: Registry, share: float) -> tuple[str, Hol
     if version.label == "v1.0":
         return version.label, None
     holdback = Holdback(POLICY, "v1.0", share, f"comparison-{secrets.token_hex(4)}", secrets.token_hex(16), now)
-    await registry.set_holdback(POLICY, holdback)
+    await registry.set_holdback(POLICY, holdback, now=now)
     return version.label, holdback

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
+from gateway.pipeline.allocation import sides_of
 from gateway.pipeline.core import Core
 from gateway.pipeline.live import Running
 from gateway.pipeline.scene import Verdicts
@@ -35,16 +36,15 @@ class Guard:
         self._rebuild = rebuild
         self._tasks: set[asyncio.Task[None]] = set()
         self._outages: dict[str, list[Incident]] = {}
-        self._held: dict[str, Running] = {}  # those that would be taken back, were it not for their upstream
+        self._held: dict[str, tuple[Running, Decision]] = {}  # what would be done, were it not for their upstream
 
     def tick(self) -> None:
         """Advance all evidence to now and act on what has changed."""
         changed = False
         for run, decision in self._core.evidence.judge(self._core.now()):
             changed |= self._act(run, decision)
-        for run in [run for run in self._held.values() if not self._excused(run)]:
-            assert run.decision is not None, "it was held for what had been decided"
-            changed |= self._act(run, run.decision)
+        for run, decision in [held for held in self._held.values() if not self._excused(held[0])]:
+            changed |= self._act(run, decision)
         for upstream in sorted(self._core.outages.turn()):
             self._outage(upstream, self._core.outages.state(upstream))
             changed = True
@@ -63,7 +63,8 @@ class Guard:
             self._held.pop(experiment, None)  # suspended, or ended otherwise
             return False
         if decision.rolls_back and self._excused(run):
-            self._held[experiment] = run
+            # What first crossed the threshold is what a replay finds: later figures may lie below it again.
+            self._held.setdefault(experiment, (run, decision))
             return False
         self._held.pop(experiment, None)
         if decision.rolls_back:
@@ -90,10 +91,12 @@ class Guard:
         run.tripped = True
         self._verdicts.tripped.add(run.trial.experiment)
         pins = self._core.pins.get(run.policy)
-        dropped = pins.drop_arm(run.trial.subject) if pins is not None else 0
+        control, subject = sides_of(run.trial)
+        dropped = sum(pins.drop_arm(arm) for arm in sorted(subject)) if pins is not None else 0
         self._core.metrics.trips += 1
         log.warning("%s: %s (%d conversations unpinned)", run.policy, decision.summary, dropped)
-        exposed = decision.evidence | {"unpinned": dropped, "subject": run.trial.subject}
+        arms = [sorted(control), sorted(subject)]
+        exposed = decision.evidence | {"unpinned": dropped, "subject": run.trial.subject, "arms": arms}
         self._spawn(lambda: self._record_trip(run, decision, exposed))
         return True
 
@@ -149,7 +152,7 @@ class Guard:
                 why=why,
                 now=now,
             )
-        await self._registry.set_holdback(run.policy, None)
+        await self._registry.set_holdback(run.policy, None, now=now)
 
     def _outage(self, upstream: str, state: ProviderState) -> None:
         self._verdicts.outages = self._core.outages.policies

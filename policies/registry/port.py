@@ -132,8 +132,8 @@ class Experiments(Protocol):
     async def experiments(self, policy: str | None = None, *, running: bool = False) -> list[Experiment]:
         """Oldest first."""
 
-    async def set_holdback(self, policy: str, holdback: Holdback | None, *, now: float = 0.0) -> None:
-        """Set or clear the policy's holdback; `now` is when it was cleared, 0 where nobody says so."""
+    async def set_holdback(self, policy: str, holdback: Holdback | None, *, now: float) -> None:
+        """Set or clear the policy's holdback; `now` is when it was cleared."""
 
     async def holdbacks(self) -> list[Holdback]:
         """Those in force."""

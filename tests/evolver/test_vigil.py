@@ -99,7 +99,9 @@ async def test_the_comparison_decides(world: World, state: str, theirs: float) -
     experiment = (await world.registry.experiments(POLICY))[-1]
     assert experiment.verdict == ("ROLL BACK" if ejected else "INCONCLUSIVE")
     assert sum(experiment.evidence["counts"]["answer"]["challenger"]) > 200
-    assert [i.kind for i in await world.registry.incidents(POLICY)] == (["EJECT"] if ejected else [])
+    incidents = await world.registry.incidents(POLICY)
+    assert [i.kind for i in incidents] == (["EJECT"] if ejected else [])
+    assert [(i.evidence["at"], i.evidence["arms"]) for i in incidents] == [(world.now, [[old], [new]])] * ejected
     assert (await world.registry.candidate(candidate.id)).state == ("rolled_back" if ejected else state)
 
 
@@ -223,7 +225,7 @@ async def test_a_comparison_whose_holdback_is_gone_is_closed(world: World) -> No
     await in_production(world)
     assert await serve(world, Vigil(), 60, HARM, start=10_000)
     await restore(world.registry, POLICY, "v1.0", None, who="eve", why="by hand", now=world.now)
-    await world.registry.set_holdback(POLICY, None)
+    await world.registry.set_holdback(POLICY, None, now=world.now)
     await Watch().look(world.context())
     assert await world.registry.experiments(POLICY, running=True) == []
     assert (await world.registry.experiments(POLICY))[-1].verdict == "INCONCLUSIVE"

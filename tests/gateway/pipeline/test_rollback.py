@@ -107,7 +107,7 @@ async def test_a_harmful_promotion_is_ejected_to_its_predecessor(tmp_path: Path)
             "assistant", candidate.id, "v1.0", salt="s", counted=False, now=gateway.core.now()
         )
         holdback = Holdback("assistant", "v1.0", 0.5, comparison.id, "s", gateway.core.now())
-        await registry.set_holdback("assistant", holdback)
+        await registry.set_holdback("assistant", holdback, now=gateway.core.now())
         await gateway.worker.sync()
         roles = {arm.role: arm.version for arm in gateway.core.epoch.policies["assistant"].drawn}
         assert roles == {"production": version.label, "holdback": "v1.0"}
@@ -122,6 +122,8 @@ async def test_a_harmful_promotion_is_ejected_to_its_predecessor(tmp_path: Path)
         assert pointer is not None
         assert pointer.version == "v1.0"
         assert await registry.holdbacks() == []
+        (ended,) = [note for note in await registry.notes() if note.action == "holdback ended"]
+        assert abs(ended.at - gateway.core.now()) < 60.0
         assert (await registry.candidate("c1")).state == "rolled_back"
         assert [incident.kind for incident in await registry.incidents("assistant")] == ["EJECT"]
         await gateway.until(lambda: not gateway.core.evidence.running)

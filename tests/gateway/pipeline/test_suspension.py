@@ -11,6 +11,7 @@ from tests.gateway.pipeline.experiments import canary, genome
 from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
 from tests.gateway.pipeline.test_rollback import wait_for_incident
 
+BREAKER = {"bandit": {"ramp": 0, "production_share": 0.5}, "breaker": {"deadline_s": 5}}
 HEALTHY = 260  # answers after which the second upstream fails: its level must be known
 
 
@@ -71,6 +72,38 @@ async def test_only_an_upstream_of_its_own_excuses_a_candidate(tmp_path: Path, o
             assert not run.tripped
             (incident,) = await wait_for_incident(gateway)
             assert (incident.kind, incident.subject) == ("PROVIDER", "second")
+
+
+async def test_what_was_held_back_is_carried_out_as_it_was_first_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay stops at the first crossing: later answers may have taken the evidence below its threshold again."""
+    excused, good = True, False
+
+    async def by_rubric(visit: Visit) -> None:
+        broken = b"Be terse." in visit.body and not good
+        await (visit.send(whole(b"{}", b"500 Internal Server Error")) if broken else fine(visit))
+
+    async with provider(by_rubric) as base, running(settings(base, BREAKER), tmp_path) as gateway:
+        monkeypatch.setattr(gateway.core.outages, "blames", lambda *_: excused)
+        await canary(gateway, "c1", genome("Be terse."))
+        (run,) = gateway.core.evidence.running.values()
+        n = 0
+        while run.decision is None or not run.decision.rolls_back:
+            n += 1
+            await gateway.ask("hello", headers={"x-evogate-session": f"s{n}"})
+            gateway.worker.guard.tick()
+        first, good = run.decision, True
+        for m in range(60):
+            await gateway.ask("hello", headers={"x-evogate-session": f"later {m}"})
+            gateway.worker.guard.tick()
+        assert run.decision.evidence["counts"] != first.evidence["counts"]
+        assert gateway.core.metrics.trips == 0
+        excused = False
+        gateway.worker.guard.tick()
+        (incident,) = await wait_for_incident(gateway)
+        assert incident.evidence["at"] == first.evidence["at"]
+        assert incident.evidence["counts"] == first.evidence["counts"]
 
 
 def test_an_outage_is_over_when_the_only_arm_that_showed_it_is_gone() -> None:

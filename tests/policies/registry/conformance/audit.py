@@ -48,7 +48,7 @@ WRITES: dict[str, Callable[[Registry], Awaitable[object]]] = {
     "measure": _measure,
     "open_experiment": opened,
     "close_experiment": _close,
-    "set_holdback": lambda r: r.set_holdback("p", Holdback("p", "v1.0", 0.1, "x", "s", NOW)),
+    "set_holdback": lambda r: r.set_holdback("p", Holdback("p", "v1.0", 0.1, "x", "s", NOW), now=NOW),
     "add_incident": lambda r: r.add_incident(TRIP),
     "resolve_incident": lambda r: r.resolve_incident("open", now=NOW),
     "add_findings": lambda r: r.add_findings([FINDING]),

@@ -57,8 +57,8 @@ class ExperimentsConformance(Conformance):
         second = Holdback("support", "v1.1", 0.05, "x2", "pepper", NOW + 1)
         other = Holdback("other", "v1.0", 0.01, "x3", "salt", NOW)
         for holdback in (first, second, other):
-            await registry.set_holdback(holdback.policy, holdback)
+            await registry.set_holdback(holdback.policy, holdback, now=NOW)
         assert await (await connect()).holdbacks() == [other, second]
-        await registry.set_holdback("support", None)
-        await registry.set_holdback("absent", None)
+        await registry.set_holdback("support", None, now=NOW)
+        await registry.set_holdback("absent", None, now=NOW)
         assert await registry.holdbacks() == [other]

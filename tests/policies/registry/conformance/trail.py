@@ -27,7 +27,7 @@ async def life(registry: Registry) -> list[str]:
     await registry.advance(here, "pass", who="evolver", reason="gates", now=NOW)
     experiment = await opened(registry)
     await registry.close_experiment(experiment.id, "ROLL BACK", {"e": 120.5, "by": {10: 1, 9: 2}}, now=NOW + 7)
-    await registry.set_holdback("support", HOLDBACK)
+    await registry.set_holdback("support", HOLDBACK, now=NOW)
     await registry.set_holdback("support", None, now=NOW + 8)
     await registry.add_incident(TRIP)
     await registry.resolve_incident(TRIP.id, now=NOW + 9)
@@ -69,7 +69,7 @@ class TrailConformance(Conformance):
         await registry.close_experiment(experiment.id, "PROMOTE", {}, now=NOW)
         await registry.add_incident(replace(TRIP, summary="another"))
         await registry.resolve_incident(TRIP.id, now=NOW)
-        await registry.set_holdback("support", None)
+        await registry.set_holdback("support", None, now=NOW)
         assert not await registry.add_candidate(candidate("c2"))
         assert not await registry.add_memory(SNAPSHOT, b"other content")
         with pytest.raises(ConflictError):
