@@ -1,4 +1,4 @@
-"""A process that races on one SQLite registry: `python -m tests.policies.registry.racer FILE NAME`."""
+"""A process that races on one registry: `python -m tests.policies.registry.racer FILE-OR-URL NAME`."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from policies.errors import ConflictError
 from policies.registry import Registry, SqliteRegistry
+from policies.registry.postgres import PostgresRegistry
 from tests.policies.registry.conformance.base import NOW, candidate
 
 ROUNDS = 25
@@ -30,12 +31,18 @@ async def race(registry: Registry, name: str) -> dict[str, list[object]]:
     return done
 
 
-async def main(path: Path, name: str) -> None:
-    async with SqliteRegistry(path, busy_timeout_s=30.0) as registry:
+def opened(place: str) -> SqliteRegistry | PostgresRegistry:
+    if place.startswith("postgresql:"):
+        return PostgresRegistry(place, timeout_s=30.0)
+    return SqliteRegistry(Path(place), busy_timeout_s=30.0)
+
+
+async def main(place: str, name: str) -> None:
+    async with opened(place) as registry:
         print("open", flush=True)  # noqa: T201
         sys.stdin.readline()
         print(json.dumps(await race(registry, name)))  # noqa: T201
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(sys.argv[1], sys.argv[2]))
