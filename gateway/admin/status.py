@@ -1,11 +1,15 @@
 """What a worker says of itself, as JSON values."""
 
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from gateway.pipeline.allocation import sides_of
 from gateway.pipeline.epoch import Arm, PolicyView
 from gateway.pipeline.live import Running
+from gateway.pipeline.snapshot import PolicySnapshot
 from gateway.pipeline.worker import Worker
 from policies.evidence import detectable_ratio
+from policies.evidence.returns import suspended_by
 
 
 def status(worker: Worker) -> dict[str, Any]:
@@ -19,8 +23,8 @@ def status(worker: Worker) -> dict[str, Any]:
         "frozen": epoch.frozen,
         "deciding": core.recording,
         "arms": arms(worker),
-        "policies": {name: _policy(view) for name, view in epoch.policies.items()},
-        "experiments": [_experiment(run) for run in core.evidence.running.values()],
+        "policies": {name: _policy(worker, view) for name, view in epoch.policies.items()},
+        "experiments": [_experiment(run, worker.guard.held) for run in core.evidence.running.values()],
         "outages": {name: state.summary for name, state in core.outages.down().items()},
         "configuration": {
             "reloads": core.metrics.reloads,
@@ -58,7 +62,7 @@ def arms(worker: Worker) -> list[dict[str, Any]]:
 
 def _arm(worker: Worker, view: PolicyView, arm: Arm, share: float) -> dict[str, Any]:
     posterior = worker.core.posteriors.of(view.name, arm.hash)
-    run = next((r for r in worker.core.evidence.running.values() if r.trial.subject == arm.hash), None)
+    runs = _about(worker, view, arm)
     label = arm.version if arm.candidate is None else f"{arm.candidate[:8]} on {arm.version}"
     return {
         "policy": view.name,
@@ -71,29 +75,49 @@ def _arm(worker: Worker, view: PolicyView, arm: Arm, share: float) -> dict[str, 
         "posterior": f"{posterior.mean:.3f} ({posterior.weight - 2.0:.0f})",
         "posterior_alpha": posterior.alpha,
         "posterior_beta": posterior.beta,
-        "evidence": _evidence(run),
-        "detectable": _detectable(run, view) if run is not None else "",
+        "evidence": _each(runs, _evidence),
+        "literal": _each(runs, _literal),
+        "tries": max((run.trial.tries for run in runs), default=0),
+        "detectable": _each(runs, lambda run: _detectable(run, view)),
     }
 
 
-def _policy(view: PolicyView) -> dict[str, Any]:
+def _about(worker: Worker, view: PolicyView, arm: Arm) -> list[Running]:
+    """The comparisons that may take an arm back: in a factorial one for each candidate that is in it."""
+    running = worker.core.evidence.running.values()
+    return [run for run in running if run.policy == view.name and arm.hash in sides_of(run.trial)[1]]
+
+
+def _each(runs: Sequence[Running], say: Callable[[Running], str]) -> str:
+    """What is to be said of each; with the candidate's name where there are several."""
+    if len(runs) == 1:
+        return say(runs[0])
+    return "; ".join(f"{run.trial.candidate[:8]}: {say(run)}" for run in runs)
+
+
+def _policy(worker: Worker, view: PolicyView) -> dict[str, Any]:
+    rows = worker.snapshot.policies.get(view.name, PolicySnapshot())
     return {
         "mode": view.settings.mode,
         "production": view.production.version,
         "frozen": view.frozen,
+        "suspended": {c.id: upstream for c in rows.candidates if (upstream := suspended_by(c.stations))},
         "shadows": [arm.candidate for arm in view.shadows],
         "pinnable_arms": len(view.arms),
         "problems": list(view.problems),
     }
 
 
-def _experiment(run: Running) -> dict[str, Any]:
+def _experiment(run: Running, held: Collection[str]) -> dict[str, Any]:
     decision = run.decision
     return {
         "id": run.trial.experiment,
         "policy": run.policy,
         "candidate": run.trial.candidate,
         "holdback": run.trial.holdback,
+        "tries": run.trial.tries,
+        "held": run.trial.experiment in held,
+        "literal": decision.evidence["literal"] if decision is not None else {},
         "writers": run.writers,
         "verdict": decision.verdict if decision is not None else "CLEAR",
         "heuristic": decision.heuristic if decision is not None else False,
@@ -107,6 +131,16 @@ def _evidence(run: Running | None) -> str:
         return ""
     value = run.decision.evidence["e_values"]["combined"]["1"]
     return f"{run.decision.verdict}, E {value:.3g}"
+
+
+def _literal(run: Running) -> str:
+    """The literal rule's own state: the largest failure ratio of the window beside its limit."""
+    if run.decision is None:
+        return ""
+    evidence = run.decision.evidence
+    ratio, literal = evidence["ratio"], evidence["literal"]
+    shown = f"{ratio:.2f}x" if ratio is not None else "only it fails"
+    return f"{shown} of {literal['limit']:g}x" + (", exceeded" if literal["exceeded"] else "")
 
 
 def _detectable(run: Running, view: PolicyView) -> str:

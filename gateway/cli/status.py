@@ -7,6 +7,7 @@ import click
 
 from gateway.cli.common import ago, home_option, json_option, plain, print_json, print_table, with_registry
 from gateway.cli.live import evolver_status, gateway_status
+from policies.evidence.returns import suspended_by, tries_of
 from policies.registry.port import Registry
 
 
@@ -40,10 +41,18 @@ def _print(facts: dict[str, Any]) -> None:
     _print_policies(facts)
     _print_workers(facts["gateway"])
     _print_arms(facts["gateway"])
-    rows = [(c["id"][:8], c["policy"], c["layer"], c["state"], c["reason"]) for c in facts["candidates"]]
+    rows = [(c["id"][:8], c["policy"], c["layer"], _state(c), c["reason"]) for c in facts["candidates"]]
     print_table("candidates", ("id", "policy", "layer", "state", "why"), rows, empty="no candidate on its way")
     _print_triggers(facts["evolver"])
     _print_incidents(facts["incidents"])
+
+
+def _state(candidate: dict[str, Any]) -> str:
+    """With what the state alone does not say: that it is out of the draw, and which try of its lineage this is."""
+    stations, tries = candidate["stations"], tries_of(candidate["stations"])
+    upstream = suspended_by(stations)
+    notes = [f"suspended by '{upstream}'"] * bool(upstream) + [f"try {tries + 1}"] * bool(tries)
+    return ", ".join([candidate["state"], *notes])
 
 
 def _print_policies(facts: dict[str, Any]) -> None:
@@ -68,13 +77,9 @@ def _print_arms(gateway: dict[str, Any] | None) -> None:
     if gateway is None:
         click.echo("the gateway does not answer: shares and live evidence are not shown")
         return
-    rows = [
-        tuple(
-            str(arm.get(key, "")) for key in ("policy", "label", "role", "share", "posterior", "evidence", "detectable")
-        )
-        for arm in gateway.get("arms", [])
-    ]
-    columns = ("policy", "arm", "role", "share", "posterior", "evidence", "smallest ratio detectable")
+    keys = ("policy", "label", "role", "share", "posterior", "evidence", "literal", "detectable")
+    rows = [tuple(str(arm.get(key, "")) for key in keys) for arm in gateway.get("arms", [])]
+    columns = (*keys[:1], "arm", *keys[2:6], "literal rule", "smallest ratio detectable")
     print_table("arms", columns, rows, empty="no arm is served")
 
 

@@ -9,7 +9,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from gateway.pipeline.allocation import sides_of
 from gateway.pipeline.core import Core
@@ -50,6 +50,11 @@ class Guard:
             changed = True
         if changed:
             self._rebuild()
+
+    @property
+    def held(self) -> Collection[str]:
+        """Experiments whose verdict waits, because their upstream is down and production's is not."""
+        return self._held.keys()
 
     async def close(self) -> None:
         """Stop retrying; what has not stuck is found again from the spool at the next start."""

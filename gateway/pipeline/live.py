@@ -36,8 +36,11 @@ class LiveEvidence:
         """Begin what the epoch runs, and forget what it no longer does (a tripped one stays until it has stuck)."""
         wanted = {trial.experiment: (view, trial) for view in views for trial in view.trials}
         for experiment, (view, trial) in wanted.items():
-            if experiment not in self.running:
+            run = self.running.get(experiment)
+            if run is None:
                 self.running[experiment] = Running(view.name, trial, _fresh(view, trial))
+            else:
+                run.trial = trial  # another layer's candidate may have come or gone: the sides are others
         for experiment in [e for e, run in self.running.items() if e not in wanted and not run.tripped]:
             del self.running[experiment]
 

@@ -24,6 +24,12 @@ def earlier_trips(content: str, parents: Mapping[str, Collection[str]], taken_ba
     return sum(each in known for each in set(taken_back))
 
 
+def suspended_by(stations: Mapping[str, Any]) -> str:
+    """The upstream for whose fault a candidate is out of its canary; "" where it is not."""
+    noted = stations.get("canary", {}).get("suspended") or {}
+    return str(noted.get("upstream", ""))
+
+
 def tries_of(stations: Mapping[str, Any]) -> int:
     """The tries before this one, as they were written down when the candidate's canary began."""
     return int(stations.get("canary", {}).get("tries", 0))

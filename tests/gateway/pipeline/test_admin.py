@@ -1,11 +1,17 @@
 """The admin listener: who may ask, and what it says."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.admin.app import create_app
+from gateway.admin.status import arms
+from gateway.cli.status import _state
 from policies.errors import OperatorError
-from tests.gateway.pipeline.conftest import Running
+from tests.gateway.pipeline.conftest import Running, running, settings
 from tests.gateway.pipeline.experiments import canary, genome
+from tests.gateway.pipeline.scripted import provider
+from tests.gateway.pipeline.test_factorial import PATIENT, script, two_layers
 
 
 async def test_metrics_are_numbers_of_what_happened(gateway: Running) -> None:
@@ -27,8 +33,37 @@ async def test_status_shows_arms_and_evidence(gateway: Running) -> None:
     assert (production["role"], challenger["role"]) == ("production", "challenger")
     assert challenger["candidate"] == candidate.id
     assert production["share"] + challenger["share"] == pytest.approx(1.0)
-    assert shown["experiments"][0]["id"] == experiment.id
+    assert challenger["literal"] == "0.00x of 2x"
+    assert (challenger["tries"], production["literal"]) == (0, "")
+    (run,) = shown["experiments"]
+    assert (run["id"], run["tries"], run["held"]) == (experiment.id, 0, False)
+    assert run["literal"] == {"limit": 2.0, "exceeded": False, "ratios": run["literal"]["ratios"]}
+    assert shown["policies"]["assistant"]["suspended"] == {}
     assert shown["spool"]["recording"] is True
+
+
+async def test_status_names_what_is_suspended_and_the_try(gateway: Running) -> None:
+    candidate, _ = await canary(gateway, "c1", genome("Answer briefly."))
+    registry, now = gateway.worker._registry, gateway.core.now()
+    noted = {**candidate.stations["canary"], "suspended": {"upstream": "second"}, "tries": 1}
+    await registry.advance(candidate, None, who="t", reason="", now=now, station="canary", measured=noted)
+    await gateway.worker.sync()
+    async with gateway.http.get(f"{gateway.process.admin_url}/admin/status") as answer:
+        shown = await answer.json()
+    assert shown["policies"]["assistant"]["suspended"] == {"c1": "second"}
+    assert [arm["tries"] for arm in shown["arms"]] == [0, 1]
+    assert _state({"state": "canary", "stations": {"canary": noted}}) == "canary, suspended by 'second', try 2"
+
+
+async def test_an_arm_of_several_candidates_shows_each_ones_evidence(tmp_path: Path) -> None:
+    async with provider(script) as base, running(settings(base, PATIENT), tmp_path) as gateway:
+        await two_layers(gateway)
+        await gateway.ask("hello")
+        gateway.worker.guard.tick()
+        shown = {arm["candidate"]: arm for arm in arms(gateway.worker)}
+    assert shown["c1"]["evidence"] == "CLEAR, E 1"
+    assert shown["c1+c2"]["evidence"] == "c1: CLEAR, E 1; c2: CLEAR, E 1"
+    assert shown[None]["evidence"] == ""
 
 
 @pytest.mark.parametrize(
