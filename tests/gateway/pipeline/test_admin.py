@@ -58,7 +58,6 @@ async def test_status_names_what_is_suspended_and_the_try(gateway: Running) -> N
 async def test_an_arm_of_several_candidates_shows_each_ones_evidence(tmp_path: Path) -> None:
     async with provider(script) as base, running(settings(base, PATIENT), tmp_path) as gateway:
         await two_layers(gateway)
-        await gateway.ask("hello")
         gateway.worker.guard.tick()
         shown = {arm["candidate"]: arm for arm in arms(gateway.worker)}
     assert shown["c1"]["evidence"] == "CLEAR, E 1"
