@@ -12,7 +12,7 @@ from policies.kinds import Kind
 from policies.resilience.places import MOST
 from policies.resilience.rules import HealthRules, ResilienceRules
 from policies.strategy.choice import RESERVED, answering, verifying
-from policies.strategy.router import AUTO
+from policies.strategy.router import AUTO, Choice
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -416,6 +416,29 @@ class Telemetry(Section):
     sample: Share = 1.0
 
 
+class Registry(Section):
+    """Where versions, candidates and evidence are kept. Counts from the next start on.
+
+    Without `url` in `registry.db` of the data folder. A fleet's machines share a PostgreSQL database, such as
+    postgresql://evogate:${PGPASSWORD}@db.example/evogate; `node` is this one's name among them, by default its host's.
+    """
+
+    url: SecretStr | None = None
+    node: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,63}$")
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("write a URL such as postgresql://user@host/database, or leave it out for a local file")
+        return value
+
+    @property
+    def database(self) -> str | None:
+        """The URL with its password, for `open_registry`; None: the file in the data folder."""
+        return self.url.get_secret_value() if self.url is not None else None
+
+
 class Settings(Section):
     """The whole configuration. `logging`: lines for people, or one JSON object each; counts from the next start on."""
 
@@ -424,6 +447,7 @@ class Settings(Section):
     policies: dict[str, Policy] = Field(default_factory=dict)
     gateway: Gateway = Gateway()
     recording: Recording = Recording()
+    registry: Registry = Registry()
     evolver: Evolver = Evolver()
     telemetry: Telemetry = Telemetry()
     logging: Literal["text", "json"] = "text"
@@ -439,6 +463,22 @@ class Settings(Section):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What a router may choose from: the models that have a `capability`."""
+        return tuple(
+            Choice(
+                key,
+                model.capability,
+                model.usd_per_mtok.input,
+                model.usd_per_mtok.output,
+                model.context_tokens,
+                model.tools,
+            )
+            for key, model in self.models.items()
+            if model.capability is not None
+        )
 
     def _references(self) -> Iterator[tuple[str, str | None, Collection[str]]]:
         """(where, the name used there, the names defined) of everything that refers to something else."""

@@ -20,7 +20,7 @@ from gateway.pipeline.epoch import Arm, Target
 from gateway.pipeline.memories import Memories
 from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.routes import Route
-from gateway.pipeline.targets import choices_of, default_model, targets_of
+from gateway.pipeline.targets import default_model, targets_of
 from policies.dialects import Dialect, dialect_of
 from policies.errors import OperatorError
 from policies.genome import Genome
@@ -105,7 +105,7 @@ def compiled(settings: Settings, policy: str, genome: Genome, memory: Sequence[E
         default=default,
         alias=alias,
         comment_every_s=every_s,
-        router=Router(choices_of(settings)),
+        router=Router(settings.choices),
     )
     arm = parts.arm(genome, "production", "", None)
     if arm is None:

@@ -68,7 +68,7 @@ class Parts:
         self._default = default
         self._alias = alias  # what the policy's name stands for as a model
         self._comment_every_s = comment_every_s
-        self._router = router
+        self.router = router
         self.problems: list[str] = []
         self.used: set[Renderer] = set()
 
@@ -105,7 +105,7 @@ class Parts:
 
     def _open(self, genome: Genome, digest: str) -> Open | None:
         """What the router may choose from: the models that have a `capability`."""
-        genes, router = genome.strategy, self._router
+        genes, router = genome.strategy, self.router
         if genes.model_key != AUTO or router is None:
             return None
         ways = tuple(self._way(genome, digest, self._named(choice.key)) for choice in router.choices)
@@ -132,7 +132,7 @@ class Parts:
 
     def _ways(self, genome: Genome, digest: str) -> tuple[Way, Mapping[str, Way]]:
         key = genome.strategy.model_key
-        if key == AUTO and self._router is None:
+        if key == AUTO and self.router is None:
             raise OperatorError("`model_key: auto` chooses among models with a `capability`; give one to two or more")
         if key is None or key == AUTO:
             ways = {name: self._way(genome, digest, target) for name, target in self._targets.items()}

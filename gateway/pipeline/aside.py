@@ -1,11 +1,12 @@
 """A route past its admission: for calls that must not take a client's place."""
 
+from typing import Any
+
 from config.settings import Upstream
-from gateway.http.messages import Headers
-from gateway.http.upstream import Call, Sink
+from gateway.http.upstream import Call
 from gateway.pipeline.admission import Admission, Refused, Waiter
 from gateway.pipeline.routes import Route
-from policies.resilience import Permit, TimeoutRules, Trouble
+from policies.resilience import Permit, Trouble
 
 _LEAVE = Permit(probe=False)
 
@@ -41,17 +42,9 @@ class Aside(Route):
         self.credential, self.authorization = route.credential, route.authorization
         self.admission = _OPEN
 
-    def call(  # noqa: PLR0917 - as a route's
-        self,
-        method: bytes,
-        path: bytes,
-        headers: Headers | bytes,
-        body: bytes,
-        sink: Sink,
-        timeouts: TimeoutRules | None = None,
-    ) -> Call:
+    def call(self, *args: Any, **kwargs: Any) -> Call:
         """Send a request; it counts as the route's own, which stays open for it."""
-        return self._route.call(method, path, headers, body, sink, timeouts)
+        return self._route.call(*args, **kwargs)
 
     def done(self) -> None:
         """One call has ended."""

@@ -10,10 +10,11 @@ from gateway.pipeline.epoch import Epoch, Target
 from gateway.pipeline.intents import Intents
 from gateway.pipeline.memories import PATIENCE_S, Memories, Memory
 from gateway.pipeline.metrics import ArmCounters, Metrics
+from gateway.pipeline.routers import Routers
 from gateway.pipeline.routes import Route
 from gateway.pipeline.scene import Scene, Verdicts
 from gateway.pipeline.snapshot import PolicySnapshot, Snapshot
-from gateway.pipeline.targets import choices_of, default_model, targets_of
+from gateway.pipeline.targets import default_model, targets_of
 from policies.bandit import Posterior
 from policies.dialects import dialect_of
 from policies.genome import Genome
@@ -24,7 +25,6 @@ from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
 from policies.resilience import BudgetRules, RetryBudget
 from policies.salt import draw_salt
-from policies.strategy.router import Router
 from policies.validators import Validators
 
 
@@ -39,7 +39,7 @@ class Builder:
         self._draw = Random(SystemRandom().getrandbits(64)).random  # noqa: S311 (samples, not secrets)
         self._budgets: dict[str, tuple[BudgetRules, RetryBudget]] = {}
         self._intents = Intents()
-        self._routers: dict[str, Router] = {}
+        self.routers = Routers()
         self._number = 0
         self._renderers: dict[tuple[object, ...], Renderer] = {}
         self._validators: dict[tuple[object, ...], Validators] = {}
@@ -80,7 +80,7 @@ class Builder:
                 default=default,
                 alias=default_model(settings, targets),
                 comment_every_s=settings.gateway.comment_every_s,
-                router=self._router(name, settings),
+                router=self.routers.of(name, settings.choices),
             )
             scene = Scene(parts, snapshot.policies.get(name, PolicySnapshot()))
             old = previous.policies.get(name) if previous is not None else None
@@ -88,6 +88,7 @@ class Builder:
             views[name] = scene.view(posterior, verdicts, old, frozen=frozen)
             used |= scene.used
         self._intents.keep(settings.policies)
+        self.routers.keep(settings.policies)
         self._renderers = {key: renderer for key, renderer in self._renderers.items() if renderer in used}
         return Epoch(
             number=self._number,
@@ -153,14 +154,6 @@ class Builder:
             budget = RetryBudget(rules, self._clock())
             self._budgets[name] = (rules, budget)
         return budget
-
-    def _router(self, name: str, settings: Settings) -> Router | None:
-        """A policy's router; what it has learnt stays for as long as its choices do."""
-        choices = choices_of(settings)
-        known = self._routers.get(name)
-        if known is None or known.choices != choices:
-            known = self._routers[name] = Router(choices)
-        return known if choices else None
 
     def counters(self, policy: str, role: Role) -> ArmCounters:
         """Where a role's arms count."""

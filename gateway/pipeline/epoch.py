@@ -143,6 +143,7 @@ class PolicyView:
     unit_header: bytes | None
     frozen: bool
     problems: tuple[str, ...] = ()  # why an arm is left out, for the operator
+    router: Router | None = None  # None: no model may be chosen
 
 
 @dataclass(frozen=True, slots=True)

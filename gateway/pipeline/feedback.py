@@ -11,6 +11,7 @@ from gateway.pipeline.recent import Recent
 from gateway.pipeline.settle import rescore
 from gateway.recording.frames import Signal
 from policies.errors import ClientError
+from policies.fitness import quality
 from policies.unit import identify
 
 BAD_BELOW = 0.5
@@ -101,7 +102,14 @@ def unknown(said: Feedback) -> str:
 
 def _revise(core: Core, entry: Recent, explicit: float) -> None:
     view = core.epoch.policies.get(entry.policy)
-    if view is None or entry.essence is None or not entry.fresh:
+    if view is None or entry.essence is None:
+        return
+    if view.router is not None:
+        failure, validators = entry.essence[:2]
+        good = quality(failure=failure, validators=dict(validators), score=explicit, gates=view.gates)
+        if good is not None:
+            view.router.revise(entry.id, good)
+    if not entry.fresh:
         return
     revised = rescore(view, entry.essence, explicit)
     core.posteriors.revise(entry.policy, entry.arm, entry.reward, revised, entry.intent)

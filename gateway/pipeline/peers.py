@@ -5,23 +5,26 @@ from pathlib import Path
 
 from gateway.pipeline.core import Core
 from gateway.pipeline.estate import Estate
+from gateway.pipeline.routers import Routers
 from gateway.recording import writers
 from policies.registry.port import Registry
 
 
 class Peers:
-    """One worker's exchange of evidence and posteriors.
+    """One worker's exchange of evidence, posteriors and what routers have learnt.
 
     `estates`: what writers that no longer run have left behind; told in their names until it is settled.
     """
 
-    def __init__(self, core: Core, registry: Registry) -> None:
+    def __init__(self, core: Core, registry: Registry, routers: Routers) -> None:
         self.estates: list[Estate] = []
         self._core = core
         self._registry = registry
+        self._routers = routers
 
     async def begin(self) -> float:
         """Take over every writer's posteriors, this one's included; when those were written, Unix seconds."""
+        await self._routers.begin(self._registry, self._core.writer)
         return self._core.posteriors.take(await self._registry.totals("posterior"), own=True)
 
     async def inherit(self, root: Path, running: Collection[str], *, idle_s: float) -> None:
@@ -32,7 +35,7 @@ class Peers:
                 await estate.read(root / writer, await self._registry.totals("posterior"), idle_s=idle_s)
                 self.estates.append(estate)
 
-    async def tell(self) -> None:
+    async def tell(self, *, last: bool = False) -> None:
         """Write what this worker has seen."""
         core, now = self._core, self._core.now()
         rows = [*core.evidence.rows(now), *core.posteriors.rows(now)]
@@ -40,11 +43,13 @@ class Peers:
         if rows:
             await self._registry.put_totals(rows)
         core.evidence.exchanged()
+        await self._routers.tell(self._registry, now, last=last)
         self.estates = [estate for estate in self.estates if not estate.settled]
 
     async def hear(self) -> None:
         """Read what all have seen."""
         core = self._core
+        await self._routers.hear(self._registry, core.now())
         rows = await self._registry.totals("posterior")
         core.posteriors.take(rows)
         if any(row.writer != core.writer for row in rows):

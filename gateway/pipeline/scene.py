@@ -18,9 +18,8 @@ from policies.intents import Classifier
 from policies.render import Renderer
 from policies.resilience import TimeoutRules
 from policies.salt import salt_name
-from policies.strategy.checking import Checks
+from policies.strategy.checking import Checks, always
 
-_CONDITIONAL: frozenset[object] = frozenset({"json_schema", "tool_args"})
 _RESTING = 5  # older versions that conversations may still be pinned to
 
 
@@ -84,8 +83,8 @@ class Scene:
         kind, _, header = self._policy.unit.partition(":")
         weights = self._weights()
         gates = self._policy.reward.gates
-        always = not _CONDITIONAL.issuperset(self._policy.validators)
-        checks = Checks(self._workshop.validators(self._policy), always, gates.validator_score)
+        validators = self._workshop.validators(self._policy)
+        checks = Checks(validators, always(self._policy.validators), gates.validator_score)
         return PolicyView(
             name=self._name,
             settings=self._policy,
@@ -114,6 +113,7 @@ class Scene:
             unit_header=header.lower().encode() if header else None,
             frozen=frozen,
             problems=tuple(self._parts.problems),
+            router=self._parts.router,
         )
 
     def _intents(self) -> Classifier | None:

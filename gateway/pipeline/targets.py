@@ -7,7 +7,6 @@ from gateway.pipeline.epoch import Target
 from gateway.pipeline.places import Places
 from gateway.pipeline.routes import Route
 from policies.render import ModelTarget
-from policies.strategy.router import Choice
 
 
 def targets_of(settings: Settings, routes: Mapping[str, Route]) -> dict[str, Target]:
@@ -43,19 +42,3 @@ def default_model(settings: Settings, targets: Mapping[str, Target]) -> Target |
     """What a policy's name stands for where no genome says it: the first model of the configuration."""
     first = next(iter(settings.models), None)
     return targets[first] if first is not None else None
-
-
-def choices_of(settings: Settings) -> tuple[Choice, ...]:
-    """What a router may choose from: the models that have a `capability`."""
-    return tuple(
-        Choice(
-            key,
-            model.capability,
-            model.usd_per_mtok.input,
-            model.usd_per_mtok.output,
-            model.context_tokens,
-            model.tools,
-        )
-        for key, model in settings.models.items()
-        if model.capability is not None
-    )

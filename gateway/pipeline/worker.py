@@ -98,7 +98,7 @@ class Worker:
         self._reading = asyncio.Lock()  # an older reading of the registry must not replace a newer one
         self.desk = Desk(self.core, home / "spool", recording.retain_s)
         self.app = DataPlane(self.core, self.desk)
-        self.peers = Peers(self.core, registry)
+        self.peers = Peers(self.core, registry, self._builder.routers)
         self.guard = Guard(self.core, registry, self.verdicts, self.rebuild)
         self.core.on_alarm = self._alarm
         self._alarmed = False
@@ -141,7 +141,7 @@ class Worker:
                 await self._syncing
         await self.desk.close()
         await self.guard.close()
-        await self._tell(self.peers.tell())
+        await self._tell(self.peers.tell(last=True))
         await self.spool.close()
         await self._tell(self.spool.anchor(self._registry, at_once=True))
         self.routes.close()

@@ -92,10 +92,11 @@ class Totals:
 
     `kind` "evidence": subject is an experiment id, `bucket` the assignment time in whole seconds.
     `kind` "posterior": subject is a genome's content hash, bucket 0, `data` by intent.
+    `kind` "router": subject is a policy, bucket 0, `data` what a writer's router has learnt (`policies.strategy.lore`).
     `watermark` is the assignment time (Unix seconds) of the writer's oldest unsettled unit.
     """
 
-    kind: Literal["evidence", "posterior"]
+    kind: Literal["evidence", "posterior", "router"]
     subject: str
     writer: str
     bucket: int

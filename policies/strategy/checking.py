@@ -1,5 +1,6 @@
 """Whether an answer passes the checks of its policy, and what is done on the spot where it does not."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,12 @@ from policies.strategy.wording import again
 from policies.validators import Validators, complaints, wants_structure
 
 _UNFIT = "It does not pass the checks for this request."
+_CONDITIONAL: frozenset[object] = frozenset({"json_schema", "tool_args"})
+
+
+def always(specs: Iterable[object]) -> bool:
+    """Whether some of these validators apply even where nothing structured was asked for."""
+    return not _CONDITIONAL.issuperset(specs)
 
 
 @dataclass(frozen=True, slots=True)

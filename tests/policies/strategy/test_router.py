@@ -1,11 +1,16 @@
 """The router: its terms, what it learns, and its bounds."""
 
+import contextlib
+from typing import Any
+
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.strategy.features import DIMENSIONS, features
+from policies.strategy.lore import Lore
 from policies.strategy.router import Choice, Router, Weights
 
 CHOICES = (Choice("small", 0.2, 0.1, 0.4), Choice("large", 0.9, 2.0, 8.0, context_tokens=1000, tools=False))
@@ -77,3 +82,69 @@ def test_old_requests_make_room() -> None:
     assert found.key == "m0"
     assert found.terms["m0"][0] > 0.9
     assert np.isfinite([x for terms in found.terms.values() for x in terms]).all()
+
+
+QUESTION = "add these numbers exactly please"
+
+
+def test_a_later_word_revises_what_was_learnt() -> None:
+    router = Router(CHOICES)
+    for key, request_id in (("small", "a"), ("large", "b")):
+        router.learn(key, features(QUESTION), 1.0, ms=10.0, tokens=20, request_id=request_id)
+    before = router.route(QUESTION, 10, (0, 1), Weights()).terms["small"]
+    assert router.revise("a", 0.0)
+    after = router.route(QUESTION, 10, (0, 1), Weights()).terms["small"]
+    assert after[0] < before[0], "the neighbour did badly after all"
+    assert after[2] < before[2], "and so the rating falls"
+    router.revise("a", 0.0)
+    assert router.route(QUESTION, 10, (0, 1), Weights()).terms["small"] == after, "said twice counts once"
+    assert not router.revise("nobody", 0.0)
+
+
+def test_what_is_overwritten_can_not_be_revised() -> None:
+    router = Router(CHOICES)
+    for number in range(3_000):
+        router.learn("small", features(QUESTION), 1.0, ms=10.0, tokens=20, request_id=str(number))
+    assert not router.revise("0", 0.0)
+    assert router.revise("2999", 0.0)
+
+
+def test_what_was_learnt_survives_as_json() -> None:
+    router = taught(("small", QUESTION, 1.0), ("large", QUESTION, 0.0), ("large", "write verses", 1.0))
+    heir = Router(CHOICES)
+    heir.take(Lore.from_json(orjson.loads(orjson.dumps(router.lore().to_json()))), own=True)
+    for text in (QUESTION, "write verses", "nothing like it"):
+        was, now = (each.route(text, 10, (0, 1), Weights()) for each in (router, heir))
+        assert now.key == was.key
+        for key in was.terms:
+            assert now.terms[key] == pytest.approx(was.terms[key], abs=0.02)
+    assert orjson.dumps(heir.lore().to_json()) == orjson.dumps(router.lore().to_json()), "and is told on unchanged"
+
+
+def test_what_others_know_counts_once_and_is_not_told_on() -> None:
+    router, other = taught(("small", QUESTION, 0.0)), Router(CHOICES)
+    other.learn("large", features(QUESTION), 1.0, ms=10.0, tokens=20, request_id="b")
+    first = other.lore()
+    router.take(first)
+    knows = router.route(QUESTION, 10, (0, 1), ONLY_SIMILAR)
+    assert knows.key == "large"
+    other.learn("large", features("write verses"), 1.0, ms=10.0, tokens=20, request_id="c")
+    other.revise("b", 0.0)
+    router.take(other.lore(), first)
+    assert router.route(QUESTION, 10, (0, 1), ONLY_SIMILAR).terms["large"][0] < knows.terms["large"][0]
+    large = next(known for known in router.lore().models if known.key == "large")
+    assert large.ids == ()
+    assert large.moved == 0.0
+
+
+def test_what_is_known_of_a_model_that_is_gone_is_left() -> None:
+    heir = Router((CHOICES[0], Choice("new", 0.5, 1.0, 1.0)))
+    heir.take(taught(("small", QUESTION, 1.0), ("large", QUESTION, 0.0)).lore(), own=True)
+    assert set(heir.route(QUESTION, 10, (0, 1), Weights()).terms) == {"small", "new"}
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
+    st.sampled_from(["models", "key", "moved", "ms", "tokens", "ids", "quality", "vectors"]), inner)))  # fmt: skip
+def test_lore_that_can_not_be_read_is_one_error(stored: Any) -> None:
+    with contextlib.suppress(ValueError):
+        Lore.from_json(stored)
