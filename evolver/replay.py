@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -10,15 +11,20 @@ from config.settings import Policy, Settings
 from evolver.agreement import agreement
 from evolver.examples import Example
 from evolver.provider import Completion, Provider, model_key_of, target
+from evolver.serving import Serving
 from policies.fitness import Gates, Weights, resolve, reward
 from policies.genome import Genome
 from policies.memory import Entry, Library
 from policies.outcome import Observed, classify
 from policies.render import Renderer
+from policies.strategy.checking import Checks, always
+from policies.strategy.choice import kind_of
 from policies.validators import Validators
 
 Remind = Callable[[Genome], Awaitable[Library]]
-Renderers = dict[tuple[str | None, str], Renderer]  # by model key and dialect
+JSON = dict[str, Any]
+Renderers = dict[tuple[str, str | None, str], Renderer]  # by genome, model key and dialect
+_BARE = Genome()  # of questions about answers
 _NO_MEMORY = Library(())
 _ATTACHED = Completion(0, None, None, 0.0, 0.0, "the request belongs to a conversation that the provider keeps")
 
@@ -79,6 +85,7 @@ class Replay:
         self._validators = validators_of(policy)
         self._weights = weights_of(policy)
         self._gates = gates_of(policy)
+        self._checks = Checks(self._validators, always(policy.validators), self._gates.validator_score)
 
     async def run(self, genome: Genome, examples: Sequence[Example]) -> list[Replayed]:
         """One answer for each example, in their order.
@@ -100,14 +107,20 @@ class Replay:
 
     def render(self, genome: Genome, example: Example, renderers: Renderers, memory: Library | None = None) -> bytes:
         """What would go up for a recorded request, never streamed and never stored, with everything retrieved."""
-        dialect, body = example.dialect, example.body
-        key = model_key_of(self._settings, genome, body)
-        renderer = renderers.get((key, dialect.name))
+        key = model_key_of(self._settings, genome, example.body)
+        body = example.dialect.detached(example.body) or example.body
+        return self._rendered(genome, example, body, key, renderers, self._recalled(genome, example, memory))
+
+    def _rendered(  # noqa: PLR0917
+        self, genome: Genome, example: Example, body: JSON, key: str | None, renderers: Renderers, entries: list[Entry]
+    ) -> bytes:
+        dialect, digest = example.dialect, genome.content_hash
+        renderer = renderers.get((digest, key, dialect.name))
         if renderer is None:
             wanted = target(self._settings, key) if key is not None else None
             renderer = Renderer(genome, wanted, self._policy.client_wins, dialect.vocabulary)
-            renderers[key, dialect.name] = renderer
-        return renderer.render(dialect.detached(body) or body, self._recalled(genome, example, memory))
+            renderers[digest, key, dialect.name] = renderer
+        return renderer.render(body, entries)
 
     def _recalled(self, genome: Genome, example: Example, memory: Library | None) -> list[Entry]:
         if memory is None or not genome.memory.recalls:
@@ -118,12 +131,22 @@ class Replay:
 
     async def _one(self, genome: Genome, example: Example, renderers: Renderers, memory: Library) -> Replayed:
         rendered = self.render(genome, example, renderers, memory)
-        if example.dialect.detached(example.body) is None:
+        body = example.dialect.detached(example.body)
+        if body is None:
             return self._measure(example, rendered, _ATTACHED)
-        key = model_key_of(self._settings, genome, example.body)
-        return self._measure(example, rendered, await self._provider.send(rendered, key, example.path))
+        own, entries = model_key_of(self._settings, genome, example.body), self._recalled(genome, example, memory)
 
-    def _measure(self, example: Example, rendered: bytes, completion: Completion) -> Replayed:
+        async def send(key: str | None, body: JSON, bare: bool) -> Completion:
+            key, applied, recalled = (key or own, _BARE, []) if bare else (key or own, genome, entries)
+            wanted = self._rendered(applied, example, body, key, renderers, recalled)
+            return await self._provider.send(wanted, key, example.path)
+
+        if kind_of(genome.strategy) == "plain":
+            return self._measure(example, rendered, await self._provider.send(rendered, own, example.path))
+        serving = Serving(genome.strategy, example.dialect, body, self._checks, send)
+        return self._measure(example, rendered, await serving.run(), serving.repairs)
+
+    def _measure(self, example: Example, rendered: bytes, completion: Completion, repairs: int = 0) -> Replayed:
         answer = completion.answer
         valid = self._validators.run(orjson.loads(rendered), answer) if answer is not None else {}
         budgets = self._policy.budgets
@@ -142,7 +165,7 @@ class Replay:
             score=agreement(example, answer) if answer is not None else None,
             latency_ms=completion.latency_ms,
             output_tokens=answer.output_tokens if answer else 0,
-            repairs=0,
+            repairs=repairs,
             cost_usd=completion.cost_usd,
             weights=self._weights,
             gates=self._gates,

@@ -17,6 +17,7 @@ from evolver.search import Evaluate, Journal, Material, Plan, Score, SearchResul
 from policies.errors import ProviderError
 from policies.genome import Genome, LayerName
 from policies.registry.values import Version
+from policies.strategy.choice import most_calls
 
 SEARCHED = 60  # requests that genomes are evaluated on, half of them bad ones where there are enough
 FOLDER = "search"
@@ -90,7 +91,7 @@ async def searched(name: str, work: Work, context: Context, conclude: Callable[[
         with progress(name, work.plan.settings.num_generations) as tell:
             result = await work.plan.run(
                 replayed(name, context),
-                ceiling=lambda _genome, _example: policy.budgets.usd_per_request,
+                ceiling=lambda genome, _: policy.budgets.usd_per_request * most_calls(genome.strategy),
                 journal=journal,
                 on_generation=tell,
             )

@@ -15,6 +15,7 @@ from evolver.search.ranking import select
 from evolver.search.values import Evaluate, Score
 from policies.errors import EvoGateError
 from policies.genome import Genome
+from policies.strategy.choice import most_calls
 
 ETA = 2
 FIRST_RUNG = 4
@@ -42,7 +43,8 @@ class Evaluator:
         missing = self.ledger.missing(genome, examples)
         if not missing:
             return True
-        held = self.budget.reserve(len(missing), sum(self._ceiling(genome, example) for example in missing))
+        calls = len(missing) * most_calls(genome.strategy)
+        held = self.budget.reserve(calls, sum(self._ceiling(genome, example) for example in missing))
         if held is None:
             self.exhausted = True
             return False
