@@ -359,7 +359,8 @@ class Limits(Section):
     """What the data plane accepts."""
 
     header_bytes: int = Field(default=32_768, ge=1024)
-    body_bytes: int = Field(default=33_554_432, ge=1024)
+    body_bytes: int = Field(default=33_554_432, ge=1024)  # of what is read before it is sent on
+    upload_bytes: int = Field(default=1_073_741_824, ge=1024)  # of what no policy covers, sent on as it arrives
     connections: int = Field(default=10_000, ge=1)
     header_timeout_s: Seconds = 30.0
     keepalive_s: Seconds = 75.0

@@ -31,7 +31,7 @@ class Relay:
             headers = request.memo.get("up")
             if headers is None:
                 headers = request.memo["up"] = block(end_to_end(request.headers))
-            self.call = pool.call(request.method, path, headers, request.body, self)
+            self.call = pool.call(request.method, path, headers, request.incoming or request.body, self)
         reply.on_gone = self.call.cancel
         reply.on_pause = self.call.pause
         reply.on_resume = self.call.resume
@@ -72,7 +72,7 @@ def relay_to(pool: Pool, base_url: str) -> App:
 async def main(port: int, upstream: str) -> None:
     """Serve until killed."""
     pool = Pool(Upstream(base_url=upstream), asyncio.get_running_loop())
-    server = await serve(relay_to(pool, upstream), host="127.0.0.1", port=port, limits=Limits())
+    server = await serve(relay_to(pool, upstream), host="127.0.0.1", port=port, limits=Limits(), passes=lambda _: True)
     print(f"relaying 127.0.0.1:{server.port} to {upstream}", flush=True)
     await asyncio.Event().wait()
 

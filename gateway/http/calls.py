@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import Headers
+from gateway.http.incoming import Incoming
 from gateway.http.tunnel import Side
 
 if TYPE_CHECKING:
     from gateway.http.upstream_connection import UpstreamConnection
+
+Body = bytes | Incoming  # whole, or still arriving
 
 
 class Sink(Protocol):
@@ -58,12 +61,23 @@ class Patience(NamedTuple):
 class Call:
     """One request on its way. `deadline` is that of the whole call, on the loop's clock."""
 
-    __slots__ = ("connection", "deadline", "method", "patience", "paused", "request", "sink", "takes_whole", "upgrade")
+    __slots__ = (
+        "connection", "deadline", "method", "patience", "paused", "request", "sink", "takes_whole", "upgrade", "upload",
+    )  # fmt: skip
 
-    def __init__(self, method: bytes, request: bytes, sink: Sink, deadline: float, patience: Patience) -> None:
+    def __init__(  # noqa: PLR0917 - on the path of every request
+        self,
+        method: bytes,
+        request: bytes,
+        sink: Sink,
+        deadline: float,
+        patience: Patience,
+        upload: Incoming | None = None,
+    ) -> None:
         self.method = method
         self.patience = patience
         self.request = request
+        self.upload = upload  # the body, where it follows the request as it arrives
         self.sink: Sink | None = sink  # None once the call has ended
         self.takes_whole = hasattr(sink, "on_whole")  # a WholeSink that has heard nothing yet
         self.deadline = deadline

@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-import socket
 from collections import deque
 from collections.abc import Callable
-from socket import SO_LINGER, SOL_SOCKET
-from struct import pack
 from typing import TYPE_CHECKING, cast
 
-from gateway.http import framing
+from gateway.http import framing, hangups
 from gateway.http.deadlines import NEVER, deadlines_of
 from gateway.http.framing import Headers
-from gateway.http.messages import HttpError, Reply, Request
+from gateway.http.incoming import Incoming
+from gateway.http.messages import HttpError, Reply, Request, refusal
 from gateway.http.request_parser import RequestParser, Stage
 from gateway.http.tunnel import Side, Tunnel
 
@@ -24,11 +22,6 @@ WRITE_BUFFER_BYTES = 131_072  # beyond it `on_pause`, below a quarter of it `on_
 BODY_BYTES_PER_S = 1000  # a body that arrives more slowly than this times out
 EARLY_BYTES = 65_536  # that a client may send behind an offer to switch protocols before it is answered
 LINGER_S = 2.0  # after a refusal: a client still sending gets to read why, instead of a reset
-
-TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)  # Linux has it; elsewhere EOF is taken for a hang-up
-TCP_CLOSE = 7  # a state in the first byte of TCP_INFO (linux/tcp.h): reset
-
-_AT_ONCE = pack("ii", 1, 0)  # linger for no time: what is not yet sent is dropped, and the peer hears a reset
 
 OnRefused = Callable[[HttpError], Headers]
 
@@ -50,6 +43,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser: RequestParser
         self._waiting: deque[Request] = deque()
         self._reply: Reply | None = None
+        self._incoming: Incoming | None = None  # the body of the request being answered, until all of it has come
         self._pumping = False
         self._paused = False  # the client doesn't read
         self._unread = 0  # bytes that it had not read when last looked at
@@ -65,7 +59,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(WRITE_BUFFER_BYTES, WRITE_BUFFER_BYTES // 4)
         peer = transport.get_extra_info("peername")
         address = peer[0] if isinstance(peer, tuple) else ""
-        self._parser = RequestParser(self._limits, address, self._server.known_heads)
+        self._parser = RequestParser(self._limits, address, self._server.known_heads, self._server.passes)
         self.deadline = self._deadlines.after(self._limits.header_timeout_s)
         self._deadlines.watch(self)
         if not self._server.admit(self):
@@ -79,8 +73,12 @@ class ClientConnection(asyncio.Protocol):
         before = parser.stage
         self._waiting.extend(parser.feed(data))
         self._pump()
+        if self._incoming is not None and self._arrived(self._incoming, before, len(data)):
+            return
         if self._reply is not None:
             wanted = len(self._waiting) < PIPELINED and len(parser.rest) < EARLY_BYTES
+            if parser.incoming is not None:
+                wanted = wanted and not parser.incoming.full
             if wanted is not self._reading:
                 self._read_on(wanted)
         elif parser.stage != "idle" and not self._closing:
@@ -91,7 +89,8 @@ class ClientConnection(asyncio.Protocol):
         reply = self._reply
         if self._closing or (reply is None and not self._waiting):
             return False
-        if TCP_INFO is None or (reply is not None and not reply.probe()):
+        silent = not hangups.TELLS or (reply is not None and not reply.probe())
+        if silent or self._parser.incoming is not None:
             self._transport.abort()
             return False
         self._half_closed = True
@@ -101,18 +100,10 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def _look(self) -> None:
-        """Give up on a client that is gone.
-
-        One that has only stopped sending gets its answer: what goes with `shutdown` is legal. One that has closed is
-        reset by its own kernel as soon as anything is sent to it, which is what the probe was for; nobody tells us, as
-        there is nothing left to read, so the state of the socket is looked at: now, which is enough on one machine,
-        and at every tick. A client of HTTP/1.0 can't be probed and counts as gone: nginx speaks it to its upstreams,
-        and it never closes by halves.
-        """
-        if self._transport.is_closing() or self._reply is None or TCP_INFO is None:
+        """Give up on a client that is gone. Looked at now, which is enough on one machine, and at every tick."""
+        if self._transport.is_closing() or self._reply is None or not hangups.TELLS:
             return
-        sock = self._transport.get_extra_info("socket")
-        if sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0] == TCP_CLOSE:
+        if hangups.reset(self._transport):
             self._transport.abort()
         elif not self._paused:
             self.deadline = self._deadlines.after(0)
@@ -122,9 +113,7 @@ class ClientConnection(asyncio.Protocol):
         self._deadlines.forget(self)
         self._server.leave(self)
         self._waiting.clear()
-        reply, self._reply = self._reply, None
-        if reply is not None:
-            reply.lose()
+        self._lose()
 
     def pause_writing(self) -> None:
         """The client doesn't keep up."""
@@ -203,38 +192,30 @@ class ClientConnection(asyncio.Protocol):
     def _dispatch(self, request: Request) -> None:
         self.deadline = NEVER
         reply = self._reply = Reply(request, self._transport.write, self._finished, self._switch)
+        if request.incoming is not None and not request.incoming.ended:
+            self._incoming = request.incoming
+            self._incoming.on_wanted = self._wanted
         if self._server.draining or (self._half_closed and not self._waiting):
             reply.keep_alive = False
         try:
             self._app(request, reply)
         except Exception:
             logger.exception("the application failed on %r %r", request.method, request.path)
-            self._answer_fault(reply)
-
-    def _answer_fault(self, reply: Reply) -> None:
-        """The last resort for a bug behind us: an answer that says so, or a visible cut."""
-        if reply.started:
-            reply.abort()
-            return
-        headers = [(b"Content-Type", b"application/json"), (b"x-evogate-error", b"internal")]
-        reply.send(500, headers, framing.envelope("internal error", "server_error", code="internal"))
+            reply.fail()
 
     def _finished(self, reusable: bool) -> None:
         reply, self._reply = self._reply, None
         if not reusable:
+            unread = self._incoming is not None
+            self._lose()
             if reply is not None and reply.cut:
-                self._reset()
-            self.close()
+                hangups.end_with_reset(self._transport)
+                unread = False
+            (self._linger if unread else self.close)()
         elif self._waiting:
             self._pump()
         elif not self._pumping:
             self._after_last()
-
-    def _reset(self) -> None:
-        """Let the connection end with a reset, which no client can take for an answer's end."""
-        socket = self._transport.get_extra_info("socket")
-        if socket is not None:
-            socket.setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)
 
     def _switch(self, far: Side) -> None:
         """Leave the connection to the two that speak another protocol over it now; the server still counts it."""
@@ -257,19 +238,21 @@ class ClientConnection(asyncio.Protocol):
             self._read_on(True)
         if parser.stage == "idle":
             self.deadline = self._deadlines.after(self._keepalive_s)
-            return
-        if parser.take_expectation():
+        else:
+            self._receive()
+
+    def _receive(self) -> None:
+        """Let the client send on."""
+        if self._parser.take_expectation():
             self._transport.write(framing.CONTINUE)
         if self.deadline == NEVER:  # it began to arrive while another was answered
             self.deadline = self._deadlines.after(self._limits.header_timeout_s)
 
     def _grant_time(self, before: Stage, received: int) -> None:
         """A head has its timeout and no more; a body earns time by arriving, but never more than that ahead."""
+        earned = received / BODY_BYTES_PER_S if before == "body" else 0.0
         most = self._deadlines.after(self._limits.header_timeout_s)
-        if self._parser.stage != before:
-            self.deadline = most
-        elif before == "body":
-            self.deadline = min(most, self.deadline + received / BODY_BYTES_PER_S)
+        self.deadline = most if self._parser.stage != before else min(most, self.deadline + earned)
 
     def _read_on(self, wanted: bool) -> None:
         if wanted is not self._reading and not self._half_closed:
@@ -277,17 +260,55 @@ class ClientConnection(asyncio.Protocol):
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()
 
     def _refuse(self, error: HttpError) -> None:
-        """Answer with the error, then close our side and read on for a while."""
-        self._closing = True
+        """Answer with the error, unless another answer has begun."""
+        begun = self._reply is not None and self._reply.started
+        self._lose()
+        if begun:
+            self.abort()
+            return
         self._transport.write(refusal(error, self._server.on_refused(error)))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close our side and read on for a while: a client still sending gets to read the answer."""
+        self._closing = True
+        self._waiting.clear()
         self._transport.write_eof()
         self._read_on(True)
         self.deadline = self._deadlines.after(LINGER_S)
 
+    def _lose(self) -> None:
+        """Nobody takes any more of the request, or waits for its answer."""
+        reply, self._reply = self._reply, None
+        if self._incoming is not None:
+            self._incoming.stop()
+            self._incoming = None
+        if reply is not None:
+            reply.lose()
 
-def refusal(error: HttpError, extra: Headers) -> bytes:
-    """The whole answer to a request that can't be served."""
-    kind = "server_error" if error.status >= 500 else "invalid_request_error"
-    body = framing.envelope(str(error), kind, code=error.reason)
-    headers = [(b"Content-Type", b"application/json"), (b"x-evogate-error", error.reason.encode()), *extra]
-    return framing.response(error.status, headers, length=len(body), extra=(framing.CLOSE,), body=body)
+    # Bodies that go on as they arrive
+
+    def _arrived(self, incoming: Incoming, before: Stage, received: int) -> bool:
+        """Hand on what has come of the body; False when that was all of it."""
+        incoming.flow()
+        if self._parser.error is not None:
+            self._refuse(self._parser.error)
+        elif incoming.ended:
+            self._incoming = None
+            self.deadline = NEVER
+            return False
+        elif incoming.full:
+            self.deadline = NEVER
+            self._read_on(False)
+        else:
+            self._grant_time(before, received)
+        return True
+
+    def _wanted(self) -> None:
+        """The upstream takes more of the body."""
+        if self._parser.error is not None:
+            self._refuse(self._parser.error)
+        else:
+            self.deadline = NEVER
+            self._read_on(True)
+            self._receive()

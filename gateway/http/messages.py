@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 from gateway.http import framing
 from gateway.http.framing import Headers
+from gateway.http.incoming import Incoming
 from gateway.http.tunnel import Side
 from policies.errors import ClientError
 
-__all__ = ["App", "Headers", "HttpError", "Reply", "Request"]
+__all__ = ["App", "Headers", "HttpError", "Passes", "Reply", "Request", "refusal"]
 
 
 REASONS = {
@@ -39,7 +40,7 @@ class HttpError(ClientError):
 
 @dataclass(slots=True)
 class Request:
-    """A complete request; `headers` in order and case as received."""
+    """A complete request, but for a body that is still `incoming`; `headers` in order and case as received."""
 
     method: bytes
     target: bytes
@@ -52,6 +53,7 @@ class Request:
     # What the application derived from the head alone, Content-Length apart; later requests of that head find it here.
     memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     upgrade: bytes = b""  # the protocol that the client wants to switch to (`websocket`), empty where it wants none
+    incoming: Incoming | None = field(default=None, repr=False, compare=False)  # then `body` is empty
 
     def get(self, lowercase_name: bytes) -> bytes | None:
         """The first value of a header."""
@@ -126,6 +128,7 @@ class Reply:
             return
         self._state = "ended"
         request = self._request
+        self._mind_body()
         extra = () if self.keep_alive and request.http_version == "1.1" else self._connection()
         if framing.has_no_body(status):
             data = framing.response(status, headers, length=None, extra=extra)
@@ -141,6 +144,7 @@ class Reply:
         if self._state != "waiting":
             return
         self._state = "started"
+        self._mind_body()
         framed: tuple[bytes, ...] = ()
         if self._request.method == b"HEAD" or framing.has_no_body(status):
             length = framing.content_length(headers) if length is None else length
@@ -212,6 +216,14 @@ class Reply:
         self._state = "ended"
         self._finished(False)
 
+    def fail(self) -> None:
+        """The last resort for a bug behind us: an answer that says so, or a visible cut."""
+        if self.started:
+            self.abort()
+            return
+        headers = [(b"Content-Type", b"application/json"), (b"x-evogate-error", b"internal")]
+        self.send(500, headers, framing.envelope("internal error", "server_error", code="internal"))
+
     def lose(self) -> None:
         """For the connection: the client is gone."""
         if self._state == "ended":
@@ -227,6 +239,12 @@ class Reply:
         self._left -= len(data)
         self._write(data)
 
+    def _mind_body(self) -> None:
+        """An answer that comes before the request is whole is the last one: nobody reads the rest of the body."""
+        incoming = self._request.incoming
+        if incoming is not None and not incoming.ended:
+            self.keep_alive = False
+
     def _connection(self) -> tuple[bytes, ...]:
         if not self.keep_alive:
             return (framing.CLOSE,)
@@ -238,3 +256,12 @@ class Reply:
 
 
 App = Callable[[Request, Reply], None]  # called on the loop when a request is complete; must not block
+Passes = Callable[[Request], bool]  # by its head: whether a request's body goes to the application as it arrives
+
+
+def refusal(error: HttpError, extra: Headers) -> bytes:
+    """The whole answer to a request that can't be served."""
+    kind = "server_error" if error.status >= 500 else "invalid_request_error"
+    body = framing.envelope(str(error), kind, code=error.reason)
+    headers = [(b"Content-Type", b"application/json"), (b"x-evogate-error", error.reason.encode()), *extra]
+    return framing.response(error.status, headers, length=len(body), extra=(framing.CLOSE,), body=body)

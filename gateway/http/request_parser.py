@@ -5,7 +5,9 @@
 2. Any input gives requests, or requests and then one HttpError; nothing after the error is looked at.
 3. llhttp refuses bad framing itself: conflicting or repeated lengths, length beside chunks, bad chunk sizes, folded
    lines, bare CR or LF, control characters. Checked here: versions, methods, targets, Host, transfer codings, sizes.
-4. A WebSocket's offer to upgrade is the last request: what follows is kept as it is in `rest`. Any other offer is
+4. A request whose body is not whole when its head is comes out at once where `passes` says so, with an Incoming that
+   takes in the rest; all others when they are whole.
+5. A WebSocket's offer to upgrade is the last request: what follows is kept as it is in `rest`. Any other offer is
    ignored, as RFC 9110 section 7.8 allows. llhttp stops there, so parsing begins anew behind it.
 """
 
@@ -16,8 +18,9 @@ import httptools
 
 from config.settings import Limits
 from gateway.http.framing import Headers
+from gateway.http.incoming import Incoming
 from gateway.http.known_heads import KnownHead, KnownHeads
-from gateway.http.messages import HttpError, Request
+from gateway.http.messages import HttpError, Passes, Request
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 VERSIONS = frozenset({"1.0", "1.1"})
@@ -35,9 +38,12 @@ Stage = Literal["idle", "head", "body"]
 class RequestParser:
     """The parser of one connection."""
 
-    def __init__(self, limits: Limits, peer: str = "", known: KnownHeads | None = None) -> None:
+    def __init__(
+        self, limits: Limits, peer: str = "", known: KnownHeads | None = None, passes: Passes | None = None
+    ) -> None:
         self.error: HttpError | None = None
         self.stage: Stage = "idle"  # of the request that is not yet complete
+        self.incoming: Incoming | None = None  # the rest of a request that has gone out
         self.rest = b""  # what came behind an offer to switch protocols
         self._limits = limits
         self._peer = peer
@@ -50,6 +56,9 @@ class RequestParser:
         self._headers: Headers = []
         self._target = b""
         self._body: bytes | bytearray = b""
+        self._passes = passes
+        self._passing = False  # the present request's body may go on as it arrives
+        self._received = 0  # bytes of the body that have gone on
         self._wire = 0  # bytes of reads that the present head, or chunked body, has taken; rounded down to whole reads
         self._chunked = False
         self._expects = False
@@ -78,10 +87,25 @@ class RequestParser:
         if before != "idle" and self.stage != "idle" and self.error is None and not self._ready:
             self._wire += len(data)
             self._check_wire()
+        if self._passing and self._request is not None:
+            self._pass_on(self._request)
         ready, self._ready = self._ready, []
-        if before == "idle" and len(ready) == 1:
+        if before == "idle" and len(ready) == 1 and ready[0].incoming is None:
             self._learn(data, ready[0])
         return ready
+
+    def _pass_on(self, request: Request) -> None:
+        """The body is not whole: what has come of it goes on."""
+        incoming = self.incoming
+        if incoming is None:
+            length = request.index.get(b"content-length")
+            incoming = self.incoming = request.incoming = Incoming(int(length) if length is not None else None)
+            self._ready.append(request)
+        if self._body:
+            self._expects = False
+            self._received += len(self._body)
+            incoming.push(bytes(self._body))
+            self._body = b""
 
     def _learn(self, data: bytes, request: Request) -> None:
         """Remember a head, more and more rarely where heads turn out to be new each time, as with trace ids in them."""
@@ -124,7 +148,7 @@ class RequestParser:
         if self._request is None:
             if self._wire > 2 * room:  # at most half of it can be missing from the size that is known at its end
                 self._refuse(431, self._long_head())
-        elif self._chunked and self._wire > room + READ_BYTES + CHUNK_OVERHEAD * len(self._body):
+        elif self._chunked and self._wire > room + READ_BYTES + CHUNK_OVERHEAD * (self._received + len(self._body)):
             self._refuse(400, "the chunks carry far more framing than data")
 
     def _refuse(self, status: int, message: str) -> HttpError:
@@ -142,7 +166,8 @@ class RequestParser:
         self._request = None
         self._headers = []
         self._target = self._body = b""
-        self._wire = 0
+        self._wire = self._received = 0
+        self._passing = False
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
@@ -179,6 +204,8 @@ class RequestParser:
         self._request = Request(
             method, self._target, self._headers, b"", version, llhttp.should_keep_alive(), self._peer, index
         )
+        self._passing = self._passes is not None and self._passes(self._request)
+        self._check_size(int(index.get(b"content-length", b"0")))
         if self._upgrade and self._is_websocket(method, version, index):
             self._upgrade, self._switching = False, True
             self._request.upgrade = index[b"upgrade"]
@@ -208,9 +235,6 @@ class RequestParser:
             raise self._refuse(400, "HTTP/1.0 has no Transfer-Encoding")
         if b"expect" in index and index[b"expect"].lower() != b"100-continue":
             raise self._refuse(417, "the only expectation known here is 100-continue")
-        declared = index.get(b"content-length")
-        if declared is not None and int(declared) > self._limits.body_bytes:
-            raise self._refuse(413, self._too_large())
 
     def _is_websocket(self, method: bytes, version: str, index: dict[bytes, bytes]) -> bool:
         bodiless = not self._chunked and index.get(b"content-length", b"0") == b"0"
@@ -234,8 +258,11 @@ class RequestParser:
     def _long_head(self) -> str:
         return f"the head is larger than {self._limits.header_bytes} bytes, the gateway's limits.header_bytes"
 
-    def _too_large(self) -> str:
-        return f"the body is larger than {self._limits.body_bytes} bytes, the gateway's limits.body_bytes"
+    def _check_size(self, size: int) -> None:
+        limits = self._limits
+        name, most = ("upload", limits.upload_bytes) if self._passing else ("body", limits.body_bytes)
+        if size > most:
+            raise self._refuse(413, f"the body is larger than {most} bytes, the gateway's limits.{name}_bytes")
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body. One piece is kept as it is; many are gathered in one buffer."""
@@ -245,8 +272,7 @@ class RequestParser:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += data
-        if len(self._body) > self._limits.body_bytes:
-            raise self._refuse(413, self._too_large())
+        self._check_size(self._received + len(self._body))
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -255,9 +281,14 @@ class RequestParser:
         if self._upgrade:  # llhttp says so behind the head, whatever the body's framing
             self._upgrade = False
             return
-        request.body = bytes(self._body)
         self._expects = False
         self._last = not request.keep_alive
         self._request = None
         self.stage = "idle"
-        self._ready.append(request)
+        if self.incoming is None:
+            request.body = bytes(self._body)
+            self._ready.append(request)
+            return
+        self.incoming.push(bytes(self._body))
+        self.incoming.finish()
+        self.incoming = None

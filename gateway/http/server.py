@@ -6,7 +6,7 @@ import socket as sockets
 from config.settings import Limits
 from gateway.http.client_connection import ClientConnection, OnRefused
 from gateway.http.known_heads import KnownHeads
-from gateway.http.messages import App
+from gateway.http.messages import App, Passes
 
 __all__ = ["OnRefused", "Server", "serve"]
 
@@ -16,8 +16,9 @@ BACKLOG = 2048
 class Server:
     """A listening socket and its connections."""
 
-    def __init__(self, app: App, limits: Limits, on_refused: OnRefused) -> None:
+    def __init__(self, app: App, limits: Limits, on_refused: OnRefused, passes: Passes | None = None) -> None:
         self.app = app
+        self.passes = passes
         self.limits = limits
         self.on_refused = on_refused
         self.known_heads = KnownHeads(limits.header_bytes, limits.body_bytes)
@@ -95,14 +96,16 @@ async def serve(
     reuse_port: bool = False,
     sock: sockets.socket | None = None,
     on_refused: OnRefused = lambda _: [],
+    passes: Passes | None = None,
 ) -> Server:
     """Start serving `app`; port 0 takes a free one. `sock` is a bound socket to use instead of host and port.
 
     `on_refused` hears of every request refused before it reached `app`, and gives headers for that answer.
+    `passes` None: every body is whole before `app` is called.
 
     Raises:
         OSError: the address can't be had.
     """
-    server = Server(app, limits, on_refused)
+    server = Server(app, limits, on_refused, passes)
     await server.listen(host, port, reuse_port=reuse_port, sock=sock)
     return server

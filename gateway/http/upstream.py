@@ -7,22 +7,24 @@
 3. A sink hears `on_head`, any number of `on_data`, then `on_end`; or `on_error` at any point, and then nothing more.
    After `Call.cancel` it hears nothing. None of it happens inside `Pool.call`.
 4. Every call ends within its total timeout, whatever the upstream and the sink do.
-5. A connection that has reached `max_connection_age_s` is not used again, so that its name is resolved anew.
+5. A body that is still arriving goes out on a fresh connection, because it can't be sent once more.
+6. A connection that has reached `max_connection_age_s` is not used again, so that its name is resolved anew.
 """
 
 import asyncio
 
 from config.settings import Upstream
 from gateway.http import framing
-from gateway.http.calls import Call, Patience, Sink, UpgradeSink
+from gateway.http.calls import Body, Call, Patience, Sink, UpgradeSink
 from gateway.http.connecting import Connector
 from gateway.http.deadlines import deadlines_of
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import Headers
+from gateway.http.incoming import Incoming
 from gateway.http.upstream_connection import UpstreamConnection
 from policies.resilience import TimeoutRules
 
-__all__ = ["Call", "Pool", "Sink", "UpgradeSink", "UpstreamError"]
+__all__ = ["Body", "Call", "Pool", "Sink", "UpgradeSink", "UpstreamError"]
 
 
 class Pool:
@@ -72,7 +74,7 @@ class Pool:
         method: bytes,
         path: bytes,
         headers: Headers | bytes,
-        body: bytes,
+        body: Body,
         sink: Sink,
         timeouts: TimeoutRules | None = None,
     ) -> Call:
@@ -105,14 +107,27 @@ class Pool:
         for connection in list(self._connections):
             connection.close()
 
-    def _call(self, method: bytes, path: bytes, headers: Headers | bytes, body: bytes, sink: Sink) -> Call:
-        length = len(body) if body or method in {b"POST", b"PUT", b"PATCH"} else None
+    def _call(self, method: bytes, path: bytes, headers: Headers | bytes, body: Body, sink: Sink) -> Call:
         if self._base:
             path = self._base + path
+        if not isinstance(body, bytes):
+            return self._uploading(method, path, headers, body, sink)
+        length = len(body) if body or method in {b"POST", b"PUT", b"PATCH"} else None
         data = framing.request(method, path, self._own_lines, headers, length=length, body=body)
         return Call(method, data, sink, self.deadlines.after(self._patience.total_s), self._patience)
 
+    def _uploading(self, method: bytes, path: bytes, headers: Headers | bytes, body: Incoming, sink: Sink) -> Call:
+        own, block = self._own_lines, headers if isinstance(headers, bytes) else framing.block(headers)
+        own += b"\r\n" + (framing.CHUNKED if body.length is None else b"Content-Length: %d" % body.length)
+        data = framing.request(method, path, own, block, length=None)
+        return Call(method, data, sink, self.deadlines.after(self._patience.total_s), self._patience, body)
+
     def _dispatch(self, call: Call) -> None:
+        if call.upload is not None:
+            if len(self._connections) >= self.settings.max_connections and self._idle:
+                next(iter(self._idle)).close()
+            self.open_for(call)
+            return
         while self._idle:
             connection, _ = self._idle.popitem()
             if connection.usable:

@@ -52,6 +52,18 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser.begin(call.method, upgrade=call.upgrade)
         self._set_deadline("timeout_first_byte", call.patience.first_byte_s)
         self._transport.write(call.request)
+        if call.upload is not None:
+            call.upload.begin(self._upload)
+
+    def _upload(self, data: bytes) -> None:
+        """A piece of a body that is still arriving: the upstream has its time to answer from the last one on."""
+        assert self._transport is not None
+        call = self._call
+        if call is None or self._transport.is_closing():
+            return
+        self._transport.write(data)
+        if self._parser.untouched:
+            self._set_deadline("timeout_first_byte", call.patience.first_byte_s)
 
     def read_on(self) -> None:
         """Read, or stop reading, as the call wants."""
@@ -112,6 +124,16 @@ class UpstreamConnection(asyncio.Protocol):
         elif parser.status:
             self._deliver(call, headless)
 
+    def pause_writing(self) -> None:
+        """The upstream doesn't keep up."""
+        if self._call is not None and self._call.upload is not None:
+            self._call.upload.pause()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        if self._call is not None and self._call.upload is not None:
+            self._call.upload.resume()
+
     def eof_received(self) -> bool:
         """The upstream closed its sending side; `connection_lost` follows."""
         return False
@@ -167,6 +189,7 @@ class UpstreamConnection(asyncio.Protocol):
         parser, transport = self._parser, self._transport
         if (
             parser.reusable
+            and (call.upload is None or call.upload.whole)
             and self._deadlines.now < self._too_old_at
             and transport is not None
             and transport.get_write_buffer_size() == 0

@@ -53,10 +53,15 @@ class DataPlane:
             self._refuse(reply, 503, "starting", "the gateway is starting; try again in a moment")
         else:
             epoch = self._core.epoch
-            may_be = path in epoch.paths and request.method == b"POST"
-            may_be = may_be and request.index.get(b"x-evogate-bypass") != b"1"
-            if not (may_be and self._covered(epoch, path, request, reply)):
+            if not (_may_be_covered(epoch, path, request) and self._covered(epoch, path, request, reply)):
                 self._relay(epoch, path, request, reply)
+
+    def passes(self, request: Request) -> bool:
+        """Whether a request's body goes up as it arrives: where neither a policy nor the gateway itself reads it."""
+        path = request.path
+        if not self.started or path in _OWN or path == _MODELS:
+            return False
+        return not _may_be_covered(self._core.epoch, path, request)
 
     def _answer(self, path: bytes, request: Request, reply: Reply) -> None:
         """What is asked of the gateway itself."""
@@ -131,3 +136,7 @@ class DataPlane:
         self._core.metrics.error(reason)
         body = answers.refusal(message, reason, status=status, param=param)
         reply.send(status, answers.made_here(reason, self._core.new_id()), body)
+
+
+def _may_be_covered(epoch: Epoch, path: bytes, request: Request) -> bool:
+    return path in epoch.paths and request.method == b"POST" and request.index.get(b"x-evogate-bypass") != b"1"

@@ -41,7 +41,7 @@ class Relay:
         if request.upgrade:
             self._call = route.upgrade(path, headers, request.upgrade, self)
         else:
-            self._call = route.call(request.method, path, headers, request.body, self)
+            self._call = route.call(request.method, path, headers, request.incoming or request.body, self)
         self._reply.on_gone = self._gone
         self._reply.on_pause = self._call.pause
         self._reply.on_resume = self._call.resume

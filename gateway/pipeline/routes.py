@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from config.settings import Upstream
 from gateway.http.messages import Headers
-from gateway.http.upstream import Call, Pool, Sink, UpgradeSink
+from gateway.http.upstream import Body, Call, Pool, Sink, UpgradeSink
 from gateway.pipeline.admission import Admission
 from policies.errors import OperatorError
 from policies.kinds import Address
@@ -29,7 +29,7 @@ class PoolLike(Protocol):
         method: bytes,
         path: bytes,
         headers: Headers | bytes,
-        body: bytes,
+        body: Body,
         sink: Sink,
         timeouts: TimeoutRules | None = None,
     ) -> Call:
@@ -84,7 +84,7 @@ class Route:
         method: bytes,
         path: bytes,
         headers: Headers | bytes,
-        body: bytes,
+        body: Body,
         sink: Sink,
         timeouts: TimeoutRules | None = None,
     ) -> Call:

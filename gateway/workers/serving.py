@@ -43,7 +43,7 @@ async def serving(settings: Settings, home: Path, place: Place) -> AsyncIterator
     """
     refuse_self(settings.upstreams, place.host, place.port)
     async with contextlib.AsyncExitStack() as stack:
-        registry = await stack.enter_async_context(open_registry(home))
+        registry = await stack.enter_async_context(open_registry(home, settings.registry.database))
         worker = Worker(
             settings,
             home,
@@ -74,6 +74,7 @@ async def _listen(worker: Worker, place: Place) -> Server:
             host=place.host,
             port=place.port,
             limits=worker.settings.gateway.limits,
+            passes=worker.app.passes,
             reuse_port=place.table is not None,
         )
     except OSError as error:

@@ -62,3 +62,23 @@ async def test_a_key_of_its_own_replaces_the_clients(tmp_path: Path) -> None:
             )
     assert b"authorization: Bearer operators\r\n" in seen[0]
     assert b"client-key" not in seen[0]
+
+
+async def test_what_nobody_reads_goes_up_without_being_held(tmp_path: Path) -> None:
+    """More than `limits.body_bytes`, where no policy looks at it; a covered path keeps the limit."""
+    body = b"x" * 300_000
+    seen: list[bytes] = []
+
+    async def script(visit: Visit) -> None:
+        seen.append(visit.body)
+        await visit.send(whole(b"{}"))
+
+    limited = {"port": 0, "admin_port": 0, "limits": {"body_bytes": 1024}}
+    async with provider(script) as base, running(settings(base, gateway=limited), tmp_path) as gateway:
+        statuses = []
+        for path, bypass in (("files", "0"), ("chat/completions", "1"), ("chat/completions", "0"), ("feedback", "0")):
+            headers = {"x-evogate-bypass": bypass, "Expect": "100-continue"}
+            async with gateway.http.post(f"{gateway.url}/v1/{path}", data=body, headers=headers) as answer:
+                statuses.append(answer.status)
+        assert statuses == [200, 200, 413, 413]
+    assert seen == [body, body]
