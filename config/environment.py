@@ -10,6 +10,7 @@ from config.source import KeyPath
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRETS = frozenset({"api_key", "token", "admin_token", "webhook_secret"})
+_PASSWORD = re.compile(r"://[^/@:\s]*:(?!\$\{)[^/@\s]+@")
 _PREFIX = "EVOGATE_"
 
 Problem = tuple[KeyPath, str]
@@ -30,7 +31,7 @@ def resolve(values: Any, environ: Mapping[str, str], here: KeyPath = ()) -> tupl
 
 def _text(text: str, environ: Mapping[str, str], here: KeyPath) -> tuple[str, list[Problem]]:
     names = _REFERENCE.findall(text)
-    if here and here[-1] in _SECRETS and not names:
+    if (here and here[-1] in _SECRETS and not names) or (here == ("registry", "url") and _PASSWORD.search(text)):
         return text, [(here, "holds a secret in the clear; write ${NAME} and set that environment variable")]
     missing = [name for name in names if name not in environ]
     problems = [(here, f"needs the environment variable {name}, which is not set") for name in missing]

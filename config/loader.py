@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from config.environment import overlay, overrides, resolve
 from config.proxies import fill_in
-from config.settings import Settings
+from config.settings import Registry, Settings
 from config.source import KeyPath, parse, read
 from policies.errors import OperatorError
 
@@ -44,6 +44,19 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """
     values, lines = read(path) if path is not None else ({}, {})
     return _validated(values, lines, str(path or "settings"), environ)
+
+
+def load_registry(path: Path | None, environ: Mapping[str, str]) -> Registry:
+    """The `registry` section alone, for commands that need nothing else, and none of the other sections' secrets.
+
+    Raises:
+        OperatorError: the file can't be read; ConfigError: the section is not valid.
+    """
+    values, lines = read(path) if path is not None else ({}, {})
+    section = {"registry": values.get("registry", {})}
+    beside = {name: value for name, value in environ.items() if not name.startswith("EVOGATE_")}
+    own = {name: value for name, value in environ.items() if name.startswith("EVOGATE_REGISTRY__")}
+    return _validated(section, lines, str(path or "settings"), beside | own).registry
 
 
 def loads(text: str, environ: Mapping[str, str], name: str = "settings") -> Settings:

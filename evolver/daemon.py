@@ -68,7 +68,7 @@ class Daemon:
         self.stations = stations or line()
         self.watch = Watch()
         self.keeper = Keeper(cycle.run, cycle.analyse, clock, self.metrics)
-        self.registry: Registry = open_registry(home)
+        self.registry: Registry = open_registry(home, settings.registry.database)
         self.store = Store(home / "analysis.db", home / "spool")
         self.provider = Provider(settings, spending=Spending(home / SPENDING, settings.evolver.budget, clock))
         self.webhook = Webhook(settings.evolver)

@@ -21,6 +21,7 @@ from gateway.admin.numbers import collect, configuration
 from gateway.admin.status import arms, status
 from gateway.http.server import Server
 from gateway.pipeline.worker import Worker
+from gateway.workers.names import writer_names
 from gateway.workers.parent import Parent
 from gateway.workers.runtime import allow_many_files, quieten_collector, set_up_log
 from gateway.workers.serving import Place, serving
@@ -99,7 +100,8 @@ class Process:
             OperatorError: a port, the data folder or the settings can't be used.
         """
         async with contextlib.AsyncExitStack() as stack:
-            place = Place(self._host, self._port)
+            writer, *_ = writer_names(self.settings.registry, 1)
+            place = Place(self._host, self._port, writer, heir_beside=(writer,))
             self.worker, self.server = await stack.enter_async_context(serving(self.settings, self._home, place))
             self.admin_url = await open_admin(self, self.settings.gateway, stack)
             self._watch(stack)

@@ -90,10 +90,11 @@ async def _made(
     Raises:
         OperatorError: the folder, the configuration, the policy or the hand-written set can't be used.
     """
-    if not (home / "registry.db").exists():
-        raise OperatorError(f"{home}: holds no EvoGate data; start `evogate up`, or name another folder with --home")
     settings = load(config, os.environ) if config is not None else Settings()
-    async with open_registry(home) as registry:
+    database = settings.registry.database
+    if database is None and not (home / "registry.db").exists():
+        raise OperatorError(f"{home}: holds no EvoGate data; start `evogate up`, or name another folder with --home")
+    async with open_registry(home, database) as registry:
         name = await _policy(registry, policy)
         known = await _shown(registry, name, settings.policies.get(name))
     written = hand or _golden_file(settings, name)

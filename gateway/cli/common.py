@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from config.loader import load_registry
+from gateway.cli.live import listener
 from policies.errors import EvoGateError, OperatorError
 from policies.registry import open_registry
 from policies.registry.port import Registry
@@ -53,10 +55,11 @@ class Commands(click.Group):
 
 
 def with_registry(home: Path, work: Callable[[Registry], Awaitable[T]]) -> T:
-    """Run `work` on the registry in `home`."""
+    """Run `work` on the registry of the configuration in force, or on the one in `home`."""
+    database = load_registry(_config(home), os.environ).database
 
     async def opened() -> T:
-        async with open_registry(existing(home)) as registry:
+        async with open_registry(home if database else existing(home), database) as registry:
             return await work(registry)
 
     return asyncio.run(opened())
@@ -68,9 +71,20 @@ def existing(home: Path) -> Path:
     Raises:
         OperatorError: it is not.
     """
-    if not (home / "registry.db").exists():
+    if not any((home / name).exists() for name in ("registry.db", "secret")):  # a fleet's registry is elsewhere
         raise OperatorError(f"{home}: holds no EvoGate data; start `evogate up`, or name another folder with --home")
     return home
+
+
+def _config(home: Path) -> Path | None:
+    """The configuration named, or the one that a process of this data folder was last started with."""
+    context = click.get_current_context(silent=True)
+    named = (context and context.params.get("config")) or os.environ.get("EVOGATE_CONFIG")
+    started_with = listener(home, "gateway").get("config")
+    if named is None and started_with is not None and not Path(started_with).exists():
+        return None
+    path = named or started_with
+    return Path(path) if path else None
 
 
 async def the_policy(registry: Registry, wanted: str | None) -> str:

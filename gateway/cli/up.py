@@ -15,6 +15,8 @@ import click
 from config import builtin
 from gateway.cli.supervisor import Supervisor
 
+REAL_DATA = frozenset({"EVOGATE_REGISTRY__URL"})  # what a demo keeps out of
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -36,7 +38,8 @@ class Setup:
     @property
     def environ(self) -> dict[str, str]:
         """The children's environment."""
-        return {**os.environ, "EVOGATE_CONFIG": str(self.config), "EVOGATE_HOME": str(self.home)}
+        beside = {name: value for name, value in os.environ.items() if not self.demo or name not in REAL_DATA}
+        return {**beside, "EVOGATE_CONFIG": str(self.config), "EVOGATE_HOME": str(self.home)}
 
 
 def plan(config: Path | None, home: Path, *, demo: bool, seed: int, upstream: str | None) -> Setup:

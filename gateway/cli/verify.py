@@ -11,6 +11,7 @@ from gateway.cli.common import existing, home_option, json_option, print_json, w
 from gateway.pipeline.spool import read_anchors
 from gateway.recording import ChainReport, Head, tail, verify_chain, writers
 from gateway.recording.retired import read_retired
+from gateway.workers.names import numbered_like
 from policies.registry.port import Registry
 from policies.verification import DiffersError, Facts, PolicyFacts, Recomputation, Report
 
@@ -76,10 +77,11 @@ def recompute(facts: Facts, spool: Path, until: float) -> tuple[Report, DiffersE
 async def _anchors(registry: Registry, present: list[str]) -> dict[str, list[Head]]:
     """By writer: those that have a folder, and gateway workers that should have one."""
     found = {writer: await read_anchors(registry, writer) for writer in present}
-    number = 0
-    while (heads := await read_anchors(registry, f"w{number}")) or f"w{number}" in found:
-        found[f"w{number}"] = heads
-        number += 1
+    for beginning in {"w", *map(numbered_like, present)}:
+        number = 0
+        while (heads := await read_anchors(registry, f"{beginning}{number}")) or f"{beginning}{number}" in found:
+            found[f"{beginning}{number}"] = heads
+            number += 1
     return dict(sorted(found.items()))
 
 

@@ -26,6 +26,7 @@ from gateway.pipeline.snapshot import publish_configured
 from gateway.workers.address import reserve
 from gateway.workers.channel import ChannelError
 from gateway.workers.member import Member
+from gateway.workers.names import writer_names
 from gateway.workers.pins import Table
 from gateway.workers.secret import secret
 from policies.errors import OperatorError
@@ -93,8 +94,8 @@ class Parent:
 
     async def _start(self) -> None:
         self.members = [
-            Member(f"w{n}", self._begin, self._asked, self._failed, descriptors=(self._table.descriptor,))
-            for n in range(self._count)
+            Member(name, self._begin, self._asked, self._failed, descriptors=(self._table.descriptor,))
+            for name in writer_names(self.settings.registry, self._count)
         ]
         try:
             async with asyncio.TaskGroup() as group:
@@ -191,7 +192,7 @@ class Parent:
     async def _publish(self, settings: Settings) -> None:
         """In the registry, from one place: several workers would each make a version of the same genome."""
         try:
-            async with open_registry(self._home) as registry:
+            async with open_registry(self._home, self.settings.registry.database) as registry:
                 await publish_configured(registry, settings, time.time())
         except OperatorError:
             raise

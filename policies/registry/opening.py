@@ -3,27 +3,44 @@
 from pathlib import Path
 
 from policies.errors import OperatorError
+from policies.registry.port import Registry
 from policies.registry.sqlite import SqliteRegistry
 
 FILE_NAME = "registry.db"
 
 
-def open_registry(home: Path, *, create: bool = True) -> SqliteRegistry:
-    """The registry of a data folder, to be entered with `async with`.
+def open_registry(home: Path, database: str | None = None, *, create: bool = True) -> Registry:
+    """The registry of a data folder, or of a PostgreSQL database by its URL, to be entered with `async with`.
 
     With `create` the folder and the file are made where they are missing; a command that only looks passes False.
 
     Raises:
-        OperatorError: the folder can't be made, or there is no registry in it.
+        OperatorError: the folder can't be made, there is no registry in it, or the URL can't be used.
     """
-    path = home / FILE_NAME
     if create:
-        try:
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperatorError(
-                f"{home}: can't be created ({error.strerror}); set EVOGATE_HOME to a folder of yours"
-            ) from error
-    elif not path.exists():
+        _make(home)
+    if database is not None:
+        return _postgres(database)
+    path = home / FILE_NAME
+    if not create and not path.exists():
         raise OperatorError(f"{path}: there is no registry; start `evogate up`, or set EVOGATE_HOME to where it is")
     return SqliteRegistry(path, create=create)
+
+
+def _make(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(
+            f"{home}: can't be created ({error.strerror}); set EVOGATE_HOME to a folder of yours"
+        ) from error
+
+
+def _postgres(url: str) -> Registry:
+    try:
+        from policies.registry.postgres import PostgresRegistry
+    except ImportError as error:
+        raise OperatorError(
+            "registry.url: PostgreSQL needs the extra `postgres`: pip install 'evogate[postgres]'"
+        ) from error
+    return PostgresRegistry(url)

@@ -124,7 +124,7 @@ async def test_a_genome_of_a_newer_evogate_is_refused_not_misread(tmp_path: Path
 
 
 async def test_versions_can_not_be_updated_behind_the_port(tmp_path: Path) -> None:
-    async with open_registry(tmp_path) as registry:
+    async with SqliteRegistry(tmp_path / "registry.db") as registry:
         await registry.add_version("p", candidate().genome, candidate().lineage, who="w", why="y", now=NOW)
         with pytest.raises(sqlite3.IntegrityError, match="immutable"):
             async with registry.writing() as db:
@@ -132,7 +132,7 @@ async def test_versions_can_not_be_updated_behind_the_port(tmp_path: Path) -> No
 
 
 async def test_commits_are_synced_and_the_journal_is_no_write_ahead_log(tmp_path: Path) -> None:
-    async with open_registry(tmp_path) as registry:
+    async with SqliteRegistry(tmp_path / "registry.db") as registry:
         pragmas = [(await registry.fetch(f"PRAGMA {name}"))[0][name] for name in ("journal_mode", "synchronous")]
     assert pragmas == ["truncate", 2]
 
@@ -184,7 +184,9 @@ async def _step() -> None:
 
 
 def test_open_registry_makes_the_home_private(tmp_path: Path) -> None:
-    assert open_registry(tmp_path / "a" / "home").path == tmp_path / "a" / "home" / "registry.db"
+    registry = open_registry(tmp_path / "a" / "home")
+    assert isinstance(registry, SqliteRegistry)
+    assert registry.path == tmp_path / "a" / "home" / "registry.db"
     assert (tmp_path / "a" / "home").stat().st_mode & 0o077 == 0
 
 
