@@ -37,11 +37,13 @@ def text_of(genome: Genome) -> str:
     return "\n\n".join(rule.text for rule in genome.prompt.rubric)
 
 
-async def publish(context: Context, version: Version, previous: Version) -> Path:
-    """Write a version's file, and remember that it is ours."""
+async def publish(
+    context: Context, version: Version, previous: Version, training: dict[str, Any] | None = None
+) -> Path:
+    """Write a version's file, and remember that it is ours; `training` is what a trainer has measured of it."""
     folder = folder_of(context.home, list(context.settings.policies), version.policy)
     path = folder / f"p_v{version.number[0]}_{version.number[1]}.json"
-    content = orjson.dumps(document(version, previous), option=orjson.OPT_INDENT_2)
+    content = orjson.dumps(document(version, previous, training), option=orjson.OPT_INDENT_2)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = await context.registry.state("prompt_files")
     # Known before it exists: a kill in between must not make us propose our own file to ourselves.
@@ -52,9 +54,14 @@ async def publish(context: Context, version: Version, previous: Version) -> Path
     return path
 
 
-def document(version: Version, previous: Version) -> dict[str, Any]:
-    """The published form (see the contract in the README)."""
-    gain = version.evidence.get("intervals", {}).get("reward")  # candidate minus production, from the canary
+def document(version: Version, previous: Version, training: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The published form (see the contract in the README).
+
+    `reward_gain` is what the trainer measured on unseen requests, where one made the version; else the canary's
+    interval, candidate minus production.
+    """
+    measured = (training or {}).get("reward_gain")
+    gain = measured or version.evidence.get("intervals", {}).get("reward")
     return {
         "prompt_id": f"{version.policy}-{version.genome.content_hash[:12]}",
         "version": version.label,

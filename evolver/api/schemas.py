@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from evolver.services.messages import ClusterAnswer, PatchesAnswer, RankAnswer
+from evolver.services.messages import ClusterAnswer, PatchesAnswer, RankAnswer, TrainAnswer
 from policies.registry.values import Candidate, Finding, Tombstone
 
 Schema = dict[str, Any]
@@ -118,33 +118,6 @@ _STATUS = _object(
     frozen=BOOLEAN,
     candidates=_array(OBJECT),
 )
-_GROUP = _object(
-    round=_COUNT,
-    cluster=STRING,
-    size=_COUNT,
-    mean=NUMBER,
-    std=NUMBER,
-    best=NUMBER,
-    skipped=STRING,
-    kl=NUMBER,
-    clipped=NUMBER,
-    learnt=STRING,
-)
-_TRAINED = _object(
-    method={"enum": ["grpo", "experience"]},
-    base=STRING,
-    candidate=_maybe(STRING),
-    reward_gain=_maybe(_object(mean=NUMBER, low=NUMBER, examples=_COUNT)),
-    groups=_array(_GROUP),
-    calls=_COUNT,
-    usd=NUMBER,
-    said=STRING,
-    faults=_array(STRING),
-    policy=_maybe(OBJECT),
-    genome=_maybe(OBJECT),
-    hash=_maybe(STRING),
-    lineage=_maybe(OBJECT),
-)
 ANSWERS: dict[tuple[str, str], tuple[int, Schema]] = {
     ("GET", "/api/v1/improvement/status"): (200, _STATUS),
     ("POST", "/api/v1/improvement/trigger"): (
@@ -165,7 +138,7 @@ ANSWERS: dict[tuple[str, str], tuple[int, Schema]] = {
     ("POST", "/api/v1/cluster"): (200, _model(ClusterAnswer)),
     ("POST", "/api/v1/generate-patches"): (200, _model(PatchesAnswer)),
     ("POST", "/api/v1/rank"): (200, _model(RankAnswer)),
-    ("POST", "/api/v1/train"): (200, _TRAINED),
+    ("POST", "/api/v1/train"): (200, _model(TrainAnswer)),
 }
 ERROR = _object(
     error=_object(message=STRING, type=STRING, param=_maybe(STRING), code=_maybe(STRING)),

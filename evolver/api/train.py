@@ -1,7 +1,6 @@
 """Training as a service: a policy's recordings in, a version candidate and the statistics behind it out."""
 
 import asyncio
-from typing import Any
 
 import numpy as np
 from aiohttp import web
@@ -12,6 +11,7 @@ from evolver.api.common import DAEMON, Body, body_of, policy_of, reply
 from evolver.conveyor import frozen
 from evolver.cycle import EXAMPLES, propose_all
 from evolver.search import Budget
+from evolver.services.messages import TrainAnswer
 from evolver.training import Method, Trained, candidate_of, train
 from policies.errors import ConflictError
 from policies.registry.operations import production_of
@@ -56,8 +56,8 @@ async def training(request: web.Request) -> web.Response:
     return reply(_answer(trained, base.label, candidate.id if candidate is not None and added else None))
 
 
-def _answer(trained: Trained, base: str, candidate: str | None) -> dict[str, Any]:
-    return {**trained.to_dict(), "base": base, "candidate": candidate}
+def _answer(trained: Trained, base: str, candidate: str | None) -> TrainAnswer:
+    return TrainAnswer.model_validate({**trained.to_dict(), "base": base, "candidate": candidate})
 
 
 ROUTES = (web.post("/api/v1/train", training),)

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from evolver.training.values import Method
 from policies.genome import LayerName
 
 MOST_EXAMPLES = 10_000
@@ -102,3 +103,45 @@ class RankAnswer(Answer):
     """All of them, best first."""
 
     ranked: list[Ranked]
+
+
+class RewardGain(Answer):
+    """Mean gain in reward over production on requests that training never saw; `low` bounds it at about 95 %."""
+
+    mean: float
+    low: float
+    examples: int = Field(ge=0)
+    base: float  # production's mean reward there
+
+
+class Group(Answer):
+    """One group of rollouts on the same requests: what it showed, and what was learnt of it."""
+
+    round: int = Field(ge=0)
+    cluster: str
+    size: int = Field(ge=0)
+    mean: float
+    std: float = Field(ge=0.0)
+    best: float
+    skipped: str
+    kl: float
+    clipped: float = Field(ge=0.0, le=1.0)
+    learnt: str
+
+
+class TrainAnswer(Answer):
+    """What came of the training of the version `base`: no genome where nothing was learnt, no candidate unproposed."""
+
+    method: Method
+    base: str
+    candidate: str | None
+    reward_gain: RewardGain | None
+    groups: list[Group]
+    calls: int = Field(ge=0)
+    usd: float = Field(ge=0.0)
+    said: str
+    faults: list[str]
+    policy: dict[str, dict[str, float]] | None  # slot -> option -> learnt probability
+    genome: dict[str, Any] | None
+    hash: str | None
+    lineage: dict[str, Any] | None

@@ -6,6 +6,7 @@ from typing import Any
 from config.settings import Policy
 from evolver.context import Context
 from evolver.publish import publish
+from evolver.training.run import STATION as TRAINED
 from policies.registry.operations import find_version, production_of, promote
 from policies.registry.values import Candidate, Holdback, Version
 
@@ -30,7 +31,7 @@ async def deploy(candidate: Candidate, evidence: dict[str, Any], policy: Policy,
         )
     previous = await find_version(context.registry, candidate.policy, control)
     await _hold_back(previous, version, policy, context)
-    await publish(context, version, previous)
+    await publish(context, version, previous, candidate.stations.get(TRAINED))
     detail = {"version": version.label, "previous": previous.label, "candidate": candidate.id, "why": reason}
     context.webhook.send("promotion", candidate.policy, context.now, {**detail, "evidence": evidence})
     return version

@@ -66,7 +66,9 @@ async def test_a_candidate_with_its_gain_and_what_stands_behind_it(served: World
     version = await promote(
         served.registry, candidate, who="t", reason="t", now=served.now, evidence={"intervals": {"reward": [0.1, 0.2]}}
     )
-    published = document(version, served.production)
+    published = document(version, served.production, candidate.stations["training"])
+    assert published["metadata"]["reward_gain"] == value["reward_gain"]
+    assert document(version, served.production)["metadata"]["reward_gain"] == [0.1, 0.2]
     assert published["source"] == "rl_trainer"
     assert published["metadata"]["cluster_id"] == value["lineage"]["finding"]
 
