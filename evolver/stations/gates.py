@@ -3,6 +3,7 @@
 A gate without a value fails. An upstream that is down gives no value and no verdict: the candidate waits.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -163,8 +164,8 @@ async def replayed(candidate: Candidate, examples: list[Example], context: Conte
 async def regression(candidate: Candidate, examples: list[Example], context: Context) -> Gate:
     """Recent successes answered afresh by production and candidate: significantly more failures don't pass.
 
-    The two are compared with each other, not with the recording, so that a provider's bad day blames nobody; by an
-    exact sign test on the requests where only one of them failed.
+    The two are compared with each other, not with the recording, so that a provider's bad day blames nobody, and at the
+    same time, so that a stall of ours makes both slow; by an exact sign test on the requests where only one failed.
 
     Raises:
         UpstreamDownError: the provider does not answer.
@@ -174,10 +175,10 @@ async def regression(candidate: Candidate, examples: list[Example], context: Con
     successes = [one for one in examples if one.failure is None and not one.bad and one.id not in taught]
     chosen = context.rng.sample(successes, min(len(successes), context.settings.evolver.regression_sample))
     replay = context.replay(candidate.policy)
-    production = await replay.run(base, chosen)
+    production, fresh = await asyncio.gather(replay.run(base, chosen), replay.run(candidate.genome, chosen))
     if chosen and not any(one.measured for one in production):
         raise UpstreamDownError(f"the upstream does not answer ({production[0].completion.error})")
-    return compare(production, await replay.run(candidate.genome, chosen))
+    return compare(production, fresh)
 
 
 def compare(production: list[Replayed], candidate: list[Replayed]) -> Gate:
