@@ -54,9 +54,20 @@ def gather(bad: Sequence[Example]) -> dict[str, Any]:
 def excerpts(examples: Sequence[Example]) -> list[dict[str, str]]:
     """The first few, cut to a readable length."""
     return [
-        {"id": one.id, "input": cut(one.request_text), "answer": cut(one.answer_text), "complaint": complaint(one)}
+        {"id": one.id, "input": cut(one.request_text), "answer": cut(_said(one)), "complaint": complaint(one)}
         for one in examples[:EXCERPTS]
     ]
+
+
+def _said(example: Example) -> str:
+    """The answer's text, or the tools that it called."""
+    calls = (example.answer or {}).get("tool_calls")
+    called = [
+        f"{call.get('name', '')}({call.get('arguments', '')})"
+        for call in (calls if isinstance(calls, list) else ())
+        if isinstance(call, dict)
+    ]
+    return example.answer_text or ", ".join(called)
 
 
 def cut(text: str) -> str:

@@ -5,7 +5,7 @@ innocent would spoil the bound on false findings.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +16,12 @@ from evolver.analysis.statistics import binomial_tail, hypergeometric_tail, newc
 from evolver.analysis.topics import Topic, one_per_unit
 from evolver.analysis.values import Suspicion, Thresholds
 from evolver.examples import Example
+
+_REMEDIES = {  # by failure class, where it is that of most answers
+    "invalid_tool_call": "Say in the tool instructions which arguments a call must hold, and of which types",
+    "invalid_output": "State the form of the answer in the system prompt: its fields, their types, nothing around them",
+    "refusal": "Say in the system prompt that such requests are to be served",
+}
 
 
 def failing_topics(topics: Sequence[Topic], limits: Thresholds, rng: np.random.Generator) -> list[Suspicion]:
@@ -37,7 +43,13 @@ def _failing(
     n, elsewhere = len(units), all_units - len(units)
     low, high = wilson(bad, n)
     p_value = binomial_tail(bad, n, limits.tolerated)
-    evidence: dict[str, Any] = {"n": n, "bad": bad, "rate": bad / n, "interval": [low, high]}
+    evidence: dict[str, Any] = {
+        "n": n,
+        "bad": bad,
+        "rate": bad / n,
+        "interval": [low, high],
+        "tolerated": limits.tolerated,
+    }
     if elsewhere >= limits.min_units:
         difference = newcombe((bad, all_bad - bad), (n, elsewhere))
         evidence["above_the_rest"] = list(difference)
@@ -54,17 +66,27 @@ def _failing(
         p_value=p_value,
         severity=math.sqrt(low * bad / max(all_bad, 1)),
         summary=f"{bad} of {n} conversations about {topic.label} went wrong on {topic.model or 'the default model'}",
-        recommendation=_advice(kind),
+        recommendation=_advice(kind, failed),
         evidence=evidence | _records(topic, failed),
     )
 
 
-def _advice(kind: str) -> str:
-    if kind == "prompt_weakness":
-        return "State in the system prompt what these answers miss; the complaints say what that is."
-    return (
-        "Look at delivery first (model, limits, provider): most of these answers failed before their content counted."
-    )
+def _advice(kind: str, failed: Sequence[Example]) -> str:
+    """What to look at first, by what most of these answers have in common."""
+    if kind != "prompt_weakness":
+        first = "Look at delivery first (model, limits, provider)"
+        return f"{first}: most of these answers failed before their content counted."
+    failures = Counter(example.failure for example in failed if example.failed).most_common(1)
+    name, count = failures[0] if failures else ("", 0)
+    if 2 * count > len(failed) and name in _REMEDIES:
+        return f"{_REMEDIES[name]}: that is what was wrong with {count} of these {len(failed)} answers."
+    corrected = sum(example.corrected or bool(example.correction) for example in failed)
+    if corrected:
+        return (
+            f"State in the system prompt what users asked for when they corrected {corrected} of these {len(failed)} "
+            "answers: their form passed every check, and they were still not what was wanted."
+        )
+    return "State in the system prompt what these answers miss: their form passed every check, and users rejected them."
 
 
 def _records(topic: Topic, failed: Sequence[Example]) -> dict[str, Any]:

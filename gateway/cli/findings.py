@@ -1,23 +1,31 @@
-"""Findings as a good bug report reads: what, how bad, how often and how sure, for example, what to do, what is open."""
+"""Findings read like good bug reports: what, how bad, how often, examples, what to do and was done, what is open."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.cli.common import ago
-from policies.registry.values import Finding
+from policies.registry.values import Candidate, Finding
 
 EXAMPLES = 3
+ANSWERS = 3
+_ARRIVED = frozenset({"promoted", "confirmed"})
 _TEXT_CHARS = 110
 
 
-def report(finding: Finding, *, latest: float, now: float) -> str:
-    """One finding as text; `latest` is when its policy was analysed last (Unix seconds)."""
+def report(finding: Finding, *, now: float, answers: Sequence[Candidate] = ()) -> str:
+    """One finding as text; `answers` are the candidates that it prompted."""
     lines = [f"{_rank(finding.severity)}  {finding.summary}"]
-    for title, body in _sections(finding, latest, now):
+    for title, body in _sections(finding, answers, now):
         first, *others = body
-        lines.append(f"  {title:<13}{first}")
-        lines += [f"  {'':<13}{line}" for line in others]
+        lines.append(f"  {title:<14}{first}")
+        lines += [f"  {'':<14}{line}" for line in others]
     return "\n".join(lines)
+
+
+def gone(findings: Sequence[Finding], now: float) -> str:
+    """Those that the latest analysis did not find again, a line each."""
+    lines = [f"{one.id[:8]}  {ago(one.at, now):>10}  {_rank(one.severity):<13}  {one.summary}" for one in findings]
+    return "\n".join(["not found again by the latest analysis:", *(f"  {line}" for line in lines)])
 
 
 def _rank(severity: float) -> str:
@@ -25,10 +33,9 @@ def _rank(severity: float) -> str:
     return f"[{word} {severity:.2f}]"
 
 
-def _sections(finding: Finding, latest: float, now: float) -> Iterator[tuple[str, list[str]]]:
+def _sections(finding: Finding, answers: Sequence[Candidate], now: float) -> Iterator[tuple[str, list[str]]]:
     evidence = finding.evidence
-    seen = "" if finding.at >= latest else "; the latest analysis did not find it again"
-    yield "finding", [f"{finding.id[:8]}, {finding.kind}, policy {finding.policy}, {ago(finding.at, now)}{seen}"]
+    yield "finding", [f"{finding.id[:8]}, {finding.kind}, policy {finding.policy}, {ago(finding.at, now)}"]
     happens = [
         text for text in (evidence.get("what_happens", ""), *_complaints(evidence.get("complaints", {}))) if text
     ]
@@ -39,6 +46,8 @@ def _sections(finding: Finding, latest: float, now: float) -> Iterator[tuple[str
     if examples := list(_examples(evidence)):
         yield "for example", examples
     yield "what to do", [finding.recommendation]
+    if answers:
+        yield "what was done", list(_answered(answers))
     if evidence.get("not_checked"):
         yield "not checked", [evidence["not_checked"]]
 
@@ -54,7 +63,19 @@ def _how_often(evidence: Mapping[str, Any]) -> Iterator[str]:
     if above := evidence.get("above_the_rest"):
         yield f"{above[0]:+.1%} to {above[1]:+.1%} against all other topics (95 %)"
     if "p_value" in evidence:
-        yield f"p = {evidence['p_value']:.2g}, judged together with everything else that was tested"
+        tolerated = evidence.get("tolerated")
+        against = f" against {tolerated:.0%}, which would be tolerated, and the rest" if tolerated is not None else ""
+        yield f"p = {evidence['p_value']:.2g}{against}; judged together with everything else that was tested"
+
+
+def _answered(answers: Sequence[Candidate]) -> Iterator[str]:
+    """The newest candidates, the furthest first."""
+    newest = sorted(answers, key=lambda one: (one.state not in _ARRIVED, -one.created_at))
+    for one in newest[:ANSWERS]:
+        operator = one.lineage.operator or one.lineage.source
+        yield f"{one.id[:8]} ({operator}) is {one.state.replace('_', ' ')}: {_cut(one.reason)}"
+    if len(newest) > ANSWERS:
+        yield f"and {len(newest) - ANSWERS} more: evogate experiments"
 
 
 def _interval(interval: Any) -> str:

@@ -18,7 +18,7 @@ from gateway.cli.common import (
     the_policy,
     with_registry,
 )
-from gateway.cli.findings import report
+from gateway.cli.findings import gone, report
 from gateway.cli.status import status
 from policies.genome import Genome
 from policies.registry.manifest import manifest
@@ -147,20 +147,25 @@ def _listed(home: Path, policy: str | None, read: Callable[[Registry, str | None
 @home_option
 @json_option
 def findings(policy: str | None, home: Path, as_json: bool) -> None:
-    """What analysis found in the recordings, the latest and most severe first, each as a report."""
+    """What the latest analysis found in the recordings, the most severe first, each as a report; then what is gone."""
 
-    async def work(registry: Registry) -> tuple[list[Finding], dict[str, dict[str, Any]]]:
+    async def work(registry: Registry) -> tuple[list[Finding], list[Candidate], dict[str, dict[str, Any]]]:
         known = (await registry.state("policies")).get("names", [])
-        names = [name for name in known if policy in {None, name}]
-        return await registry.findings(policy), {name: await registry.state(f"analysis:{name}") for name in names}
+        analyses = {name: await registry.state(f"analysis:{name}") for name in known if policy in {None, name}}
+        return await registry.findings(policy), await registry.candidates(policy), analyses
 
-    found, analyses = with_registry(home, work)
+    found, candidates, analyses = with_registry(home, work)
     if as_json:
         print_json(found)
         return
     now = time.time()
-    for finding in sorted(found, key=lambda one: (-one.at, -one.severity)):
-        click.echo(report(finding, latest=analyses.get(finding.policy, {}).get("at", 0.0), now=now) + "\n")
+    latest = {name: analysis.get("at", 0.0) for name, analysis in analyses.items()}
+    older = [one for one in found if one.at < latest.get(one.policy, 0.0)]
+    for finding in sorted((one for one in found if one not in older), key=lambda one: -one.severity):
+        answers = [candidate for candidate in candidates if candidate.lineage.finding == finding.id]
+        click.echo(report(finding, now=now, answers=answers) + "\n")
+    if older:
+        click.echo(gone(sorted(older, key=lambda one: (-one.at, -one.severity)), now) + "\n")
     for name, analysis in analyses.items():
         if analysis:
             click.echo(f"policy {name}, analysed {ago(analysis['at'], now)}: {analysis['said']}")

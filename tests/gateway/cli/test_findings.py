@@ -7,9 +7,11 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from gateway.cli.common import with_registry
-from gateway.cli.findings import report
+from gateway.cli.findings import gone, report
+from policies.genome import Genome, Lineage
+from policies.lifecycle import State
 from policies.registry import Registry
-from policies.registry.values import Finding
+from policies.registry.values import Candidate, Finding
 
 EVIDENCE = {
     "n": 210,
@@ -42,32 +44,56 @@ def finding(**changes: Any) -> Finding:
     return Finding(**(values | changes))
 
 
+def candidate(name: str, state: State) -> Candidate:
+    return Candidate(
+        id=name,
+        policy="support",
+        layer="prompt",
+        genome=Genome(),
+        base="v1.0",
+        lineage=Lineage(source="patch", operator="template:label", finding="0123456789abcdef"),
+        state=state,
+        state_since=1.0,
+        created_at=1.0,
+        reason="because",
+    )
+
+
 def test_it_reads_like_a_bug_report() -> None:
-    text = report(finding(), latest=1_000.0, now=4_600.0)
+    text = report(finding(), now=4_600.0)
     lines = text.splitlines()
     assert lines[0] == "[MEDIUM 0.31]  41 of 210 conversations about feeling went wrong on large"
-    titles = [line[2:15].strip() for line in lines[1:] if line[2] != " "]
+    titles = [line[2:16].strip() for line in lines[1:] if line[2] != " "]
     assert titles == ["finding", "what happens", "how often", "for example", "what to do", "not checked"]
     for part in ("1 h ago", "19.5% of 210", "14.7% to 25.4%", "invalid output 38, retried 3", "r0", "38 more"):
         assert part in text
     assert "\x1b" not in text
 
 
-def test_one_that_was_not_found_again_says_so() -> None:
-    assert "did not find it again" in report(finding(), latest=2_000.0, now=2_000.0)
+def test_it_says_what_was_done_the_promoted_first() -> None:
+    states: tuple[State, ...] = ("promoted", "rejected", "shadow", "canary")
+    tried = [candidate(f"{n:012x}", state) for n, state in enumerate(states)][::-1]
+    lines = report(finding(), now=4_600.0, answers=tried).splitlines()
+    (at,) = [n for n, line in enumerate(lines) if "what was done" in line]
+    assert "00000000 (template:label) is promoted: because" in lines[at]
+    assert "1 more" in lines[at + 3]
+
+
+def test_what_was_not_found_again_takes_a_line() -> None:
+    text = gone([finding(), finding(id="fedcba9876543210")], now=4_600.0)
+    assert len(text.splitlines()) == 3
+    assert "not found again" in text
 
 
 def test_a_comparison_says_how_it_was_made() -> None:
     evidence = {"n": 200, "rate": -0.01, "interval": [-0.04, 0.02], "method": "paired_shadow", "records": ["r1"]}
-    text = report(finding(evidence=evidence), latest=0.0, now=2_000.0)
+    text = report(finding(evidence=evidence), now=2_000.0)
     assert "-1.0% failures (95 %: -4.0% to 2.0%), by 200 pairs" in text
-    assert "recordings as they came" in report(
-        finding(evidence=evidence | {"method": "observational"}), latest=0.0, now=2_000.0
-    )
+    assert "recordings as they came" in report(finding(evidence=evidence | {"method": "observational"}), now=2_000.0)
 
 
 def test_one_without_evidence_is_still_a_report() -> None:
-    assert "what to do" in report(finding(evidence={}), latest=0.0, now=2_000.0)
+    assert "what to do" in report(finding(evidence={}), now=2_000.0)
 
 
 def test_the_command_tells_what_was_analysed_where_nothing_was_found(tmp_path: Path) -> None:
@@ -80,8 +106,16 @@ def test_the_command_tells_what_was_analysed_where_nothing_was_found(tmp_path: P
     async def found(registry: Registry) -> None:
         await registry.add_findings([finding()])
 
+    async def again(registry: Registry) -> None:
+        await registry.set_state("analysis:support", {"at": 2_000.0, "said": "nothing"})
+
     (tmp_path / "registry.db").touch()
-    for step, part in ((prepare, "none yet"), (analysed, "7 conversations are too few"), (found, "[MEDIUM 0.31]")):
+    for step, part in (
+        (prepare, "none yet"),
+        (analysed, "7 conversations are too few"),
+        (found, "[MEDIUM 0.31]"),
+        (again, "not found again"),
+    ):
         with_registry(tmp_path, step)
         said = CliRunner().invoke(main, ["findings", "--home", str(tmp_path)])
         assert (said.exit_code, part in said.output) == (0, True), said.output
