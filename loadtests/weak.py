@@ -30,4 +30,5 @@ def weaken(policy: dict[str, Any], delay_scale: float) -> None:
     policy["genome"] = GENOME
     p95_ms = P95_MS * delay_scale
     policy["budgets"] = {"p95_ms": p95_ms, "usd_per_request": USD_PER_REQUEST}
+    policy["bandit"] = {"production_share": 0.65}  # in a hurry: more of the traffic tells candidates apart
     policy["reward"] = {"weights": {"latency": AT_BUDGET / p95_ms, "cost": AT_BUDGET / USD_PER_REQUEST}}

@@ -33,6 +33,10 @@ def _when(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
+WORKED_RESULT = AddRule(
+    "For a question that takes several steps, work through them in order, check the result against the question, and "
+    "end with the final result on a line of its own."
+)
 TEMPLATES: tuple[Template, ...] = (
     Template(
         "json_only",
@@ -114,10 +118,7 @@ TEMPLATES: tuple[Template, ...] = (
     ),
     Template(
         "worked_result",
-        AddRule(
-            "For a question that takes several steps, work through them in order, check the result against the "
-            "question, and end with the final result on a line of its own."
-        ),
+        WORKED_RESULT,
         "Results of multi-step questions were wrong.",
         _when("numeric", "missed", "judged_bad"),
         also=_when("numbers_given"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from config.settings import Model
 from evolver.examples import Example
 from evolver.proposals.strategy import current_key, neighbours
+from evolver.proposals.templates import WORKED_RESULT
 from evolver.proposals.values import Edit, Idea, SetGene, Together
 from evolver.search.genes import BY_NAME
 from policies.genome import Genome
@@ -53,13 +54,13 @@ def _cascade(production: Genome, cheaper: str) -> Iterator[Idea]:
 
 def _fewer_words(production: Genome) -> Iterator[Idea]:
     """Brevity, and reasoning only where a rule asks for it."""
-    brief, silent = SetGene("verbosity", "brief"), SetGene("cot", value=False)
-    prompt = production.prompt
+    brief, prompt = SetGene("verbosity", "brief"), production.prompt
     if prompt.verbosity != "brief":
         yield _idea("brief", brief, "Shorter answers cost less.", 0.2)
     if prompt.cot:
-        why = "Reasoning about every request is paid for with every request; rules may ask for it where it helps."
-        yield _idea("silent", Together((silent, brief)) if prompt.verbosity == "thorough" else silent, why, 0.35)
+        why = "Reasoning about every request is paid for with every request; a rule asks for it where it helps."
+        fewer = (SetGene("cot", value=False), WORKED_RESULT)
+        yield _idea("silent", Together((*fewer, brief) if prompt.verbosity == "thorough" else fewer), why, 0.35)
 
 
 def _idea(name: str, edit: Edit, why: str, promise: float) -> Idea:

@@ -86,25 +86,21 @@ class SetGene:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Several genes of one layer, set at once."""
+    """Several edits of one layer at once; those that would change nothing are passed over."""
 
-    genes: tuple[SetGene, ...]
+    edits: tuple[AddRule | SetGene, ...]
+    text: str = ""  # what its rules say is no news by itself
 
     @property
     def layer(self) -> LayerName:
         """The layer that they belong to."""
-        return self.genes[0].layer
-
-    @property
-    def text(self) -> str:
-        """What of the values is prose."""
-        return " ".join(gene.text for gene in self.genes if gene.text)
+        return self.edits[0].layer
 
     def apply(self, genome: Genome) -> Genome | None:
-        """None where all are set already, or out of bounds."""
+        """None where nothing changes."""
         changed = genome
-        for gene in self.genes:
-            changed = gene.apply(changed) or changed
+        for edit in self.edits:
+            changed = edit.apply(changed) or changed
         return changed if changed != genome else None
 
 

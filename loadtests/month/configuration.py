@@ -8,7 +8,7 @@ from config import builtin
 from loadtests.weak import weaken
 
 DAY = 86_400.0
-DELAY_SCALE = 1.0  # of the sandbox's answers, for the traffic and for the oracle
+DELAY_SCALE = 2.0  # of the sandbox's answers, for the traffic and for the oracle: our own share is small beside them
 LEAST_S = 0.25  # of a period: what runs more often only costs
 DEADLINE_S = 3.0  # answers of the sandbox take as long as ever, however short the day is
 
@@ -30,7 +30,7 @@ def configuration(sandbox: str, day_s: float) -> dict[str, Any]:
     weaken(policy, DELAY_SCALE)
     policy["breaker"] = {"window_s": days(3), "deadline_s": DEADLINE_S}
     policy["shadow"] = {"sample": 0.5, "horizon_s": days(3)}
-    policy["promotion"] = {"horizon_s": days(10)}
+    policy["promotion"] |= {"horizon_s": days(10)}
     evolver = settings["evolver"]
     evolver |= {"analyze_every_s": days(1), "evolve_every_s": days(3), "lease_s": max(1.0, days(0.1))}
     evolver["triggers"] = {"learnings": 100, "days": 62 * day_s / DAY, "check_every_s": days(1 / 24)}

@@ -5,6 +5,7 @@ import pytest
 
 from config.settings import Model
 from evolver.proposals import propose
+from evolver.proposals.templates import WORKED_RESULT
 from evolver.proposals.thrift import OPERATOR, savings
 from evolver.proposals.values import SetGene, Together
 from policies.genome import Genome, PromptLayer, StrategyLayer
@@ -60,6 +61,7 @@ def test_reasoning_about_everything_gives_way_to_brevity() -> None:
     wordy = Genome(prompt=PromptLayer(cot=True, verbosity="thorough"))
     silent = offspring(wordy)["silent"]
     assert (silent.prompt.cot, silent.prompt.verbosity) == (False, "brief")
+    assert [rule.text for rule in silent.prompt.rubric] == [WORKED_RESULT.text]
     assert "silent" not in offspring(silent)
     assert "brief" not in offspring(silent)
 
@@ -68,7 +70,7 @@ def test_the_cheapest_model_has_none_below_it() -> None:
     assert {"model", "cascade"}.isdisjoint(offspring(Genome(strategy=StrategyLayer(model_key="small"))))
 
 
-def test_genes_set_together_change_nothing_where_they_are_set_already() -> None:
+def test_edits_made_together_change_nothing_where_they_are_set_already() -> None:
     both = Together((SetGene("cot", value=True), SetGene("verbosity", "brief")))
     changed = both.apply(Genome())
     assert changed is not None
