@@ -17,7 +17,7 @@ GENOME: dict[str, Any] = {
 }
 P95_MS = 120.0  # budgets: what takes or costs more is a failure, so there is room above what that genome takes
 USD_PER_REQUEST = 0.002
-AT_BUDGET = 0.3  # reward that an answer at its latency budget loses, and one at its cost: this operator cares for both
+AT_BUDGET = 0.5  # reward that an answer at its latency budget loses, and one at its cost: this operator cares for both
 
 
 def weaken(policy: dict[str, Any], delay_scale: float) -> None:

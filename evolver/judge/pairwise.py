@@ -21,6 +21,7 @@ from evolver.store.reads import Texts
 from policies.dialects import spoken
 
 PROMPT = "pairwise_v1"
+REPLY_CHARS = 20_000  # read of a reply
 MAX_CHARS = 12_000  # of the conversation and of each answer: recorded text is bounded wherever a model reads it
 Winner = Literal["A", "B", "tie"]
 WINNERS: tuple[Winner, ...] = get_args(Winner)
@@ -81,7 +82,10 @@ def winner_of(text: str) -> Winner:
     Raises:
         JudgeError: it holds none.
     """
-    value = json_repair.loads(text)
+    try:
+        value = json_repair.loads(text[:REPLY_CHARS])
+    except (ValueError, RecursionError):  # brackets nested deeper than the parser goes
+        value = None
     named = value.get("winner") if isinstance(value, dict) else None
     winner = next((known for known in WINNERS if known == named), None)
     if winner is None:

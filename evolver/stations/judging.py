@@ -59,8 +59,7 @@ class Judging:
         return "" if context.provider.usable(model_key) else "waits: the judge's upstream needs an operator's key"
 
     def _too_few(self, candidate: Candidate, context: Context, waiting: int) -> Move | None:
-        policy = context.policy(candidate.policy)
-        if policy is not None and context.now - candidate.state_since >= 2 * policy.shadow.horizon_s:
+        if _late(candidate, context):
             return Move("expire", "too few pairs for the judge came within the shadow's horizon")
         return None if waiting == 0 else wait(candidate, "waits for more pairs to be judged")
 
@@ -75,6 +74,8 @@ class Judging:
             judgements = await asyncio.gather(*(judge(pair, context.provider.complete, model_key) for pair in asked))
             calibration = await calibrated(settings.labels, model_key, context)
         except JudgeError as error:
+            if _late(candidate, context):
+                return Move("expire", f"inconclusive: the judge gave no verdict within the shadow's horizon ({error})")
             return wait(candidate, f"waits: {error}")
         once, again = judgements[: len(pairs)], judgements[len(pairs) :]
         twice = [[a.score, b.score] for a, b in zip(once, again, strict=False)]
@@ -89,6 +90,12 @@ class Judging:
             "after": pairs[-1].number,
         }
         return decide(measured, settings.threshold, calibration)
+
+
+def _late(candidate: Candidate, context: Context) -> bool:
+    """Has it been waited for as long again as the shadow may take?"""
+    policy = context.policy(candidate.policy)
+    return policy is not None and context.now - candidate.state_since >= 2 * policy.shadow.horizon_s
 
 
 async def calibrated(path: str | None, model_key: str, context: Context) -> dict[str, Any] | None:

@@ -150,6 +150,29 @@ async def test_a_model_that_says_nothing_of_use_leaves_the_templates(
     await clean(served, texts)
 
 
+@pytest.mark.parametrize("failure", ["invalid_output", "server_error"])
+@pytest.mark.parametrize("failing", [0, 60], ids=["none failed", "all failed alike"])
+async def test_one_sided_recordings_end_in_words(served: World, failing: int, failure: str) -> None:
+    """Without a contrast: nothing is promoted, and what is proposed goes through every gate."""
+    configure(served)
+    arm, frames = served.production.genome.content_hash, list[Any]()
+    for number in range(60):
+        how: dict[str, Any] = {"failure": failure} if number < failing else {}
+        frames += exchange(number, at=served.now - 1_000 + number, text="The very same.", arm=arm, **how)
+    await served.record(frames)
+    result = await cycle.run(POLICY, served.context())
+    assert (result.findings > 0) == bool(failing)
+    assert "proposals" in result.said
+    assert {c.state for c in await served.registry.candidates(POLICY)} <= {"proposed"}
+
+
+async def test_without_recordings_a_cycle_says_so(served: World) -> None:
+    configure(served)
+    result = await cycle.run(POLICY, served.context())
+    assert (result.findings, result.proposals, result.added) == (0, 0, ())
+    assert "no recorded request" in result.said
+
+
 @pytest.mark.parametrize("budget", [{"usd_per_day": 0.0}, {"calls_per_day": 0}])
 async def test_a_day_without_a_budget_asks_nobody_and_promotes_nothing(served: World, budget: dict[str, Any]) -> None:
     configure(served, budget=budget, search={"num_generations": 1})

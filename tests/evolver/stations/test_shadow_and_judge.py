@@ -8,12 +8,14 @@ import orjson
 import pytest
 
 from evolver.conveyor import carry_out
+from evolver.provider import Completion
 from evolver.stations.judging import Judging, decide
 from evolver.stations.shadow import Shadow
 from gateway.sandbox.app import running_sandbox
 from policies.genome import StrategyLayer
+from policies.outcome import Answer
 from policies.registry.values import Candidate
-from tests.evolver.support import World, exchange, make_settings, shadow
+from tests.evolver.support import POLICY, World, exchange, make_settings, shadow
 
 FAST = {"shadow": {"min_pairs": 50, "horizon_s": 100.0}, "breaker": {"deadline_s": 10.0}}
 
@@ -155,6 +157,27 @@ async def test_a_judge_that_does_not_answer_means_wait(world: World) -> None:
     assert move is not None
     assert move.event is None
     assert "did not answer" in move.reason
+
+
+@pytest.mark.parametrize("reply", ["", "A or B", "[" * 5_000, '{"winner": "C"}', None])
+async def test_a_judge_of_no_use_holds_a_candidate_up_and_then_ends_its_way(world: World, reply: str | None) -> None:
+    """It answers nonsense, or too late (None: its call has timed out)."""
+    error = None if reply is not None else "no answer within 60 s"
+
+    async def complete(_model_key: str, _body: dict[str, Any]) -> Completion:
+        return Completion(200 if reply is not None else 0, {}, Answer(text=reply or ""), 1.0, 0.0, error)
+
+    world.provider.complete = complete  # type: ignore[method-assign, assignment]
+    candidate = await shadowed(world)
+    await pairs(world, candidate.id, 24, answer={"text": "another answer altogether", "tool_calls": []})
+    move = await Judging().step(candidate, world.context())
+    assert move is not None
+    assert move.event is None
+    late = world.context(now=world.now + 2 * world.settings.policies[POLICY].shadow.horizon_s)
+    move = await Judging().step(candidate, late)
+    assert move is not None
+    assert move.event == "expire"
+    assert move.reason.startswith("inconclusive")
 
 
 async def test_equal_answers_pass_without_a_call(world: World) -> None:
