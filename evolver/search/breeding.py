@@ -29,7 +29,7 @@ class Breeding:
     operators: Sequence[Operator] = OPERATORS
     parents: ParentSelection = field(default_factory=PerInstancePareto)
     single_layer: bool = True
-    modelled: float = 0.5
+    modelled: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,7 @@ class Nursery:
 
     def breed(self, population: Sequence[Genome], ledger: Ledger, size: int, generation: int) -> list[Birth]:
         """That many children; fewer where operators run out of ideas."""
-        everyone = list(dict.fromkeys((*population, *self._born)))
-        model = Surrogate(self._base, self._breeding.material, everyone, ledger)
+        model = self._model(population, ledger)
 
         def make() -> Birth | None:
             if self._rng.random() < self._breeding.modelled:
@@ -61,6 +60,19 @@ class Nursery:
             return self._child(population, ledger, generation)
 
         return self._births(size, make)
+
+    def believed(self, population: Sequence[Genome], ledger: Ledger) -> Genome:
+        """The genome that the model of all scores so far finds best; the base where it finds none, or is not asked."""
+        if not self._breeding.modelled:
+            return self._base
+        child = self._confined(self._model(population, ledger).propose(), self._base)
+        lineage = Lineage(source="genetic", operator=SURROGATE, parents=(self._base.content_hash,))
+        self.lineages.setdefault(child.content_hash, lineage)
+        return child
+
+    def _model(self, population: Sequence[Genome], ledger: Ledger) -> Surrogate:
+        everyone = list(dict.fromkeys((*population, *self._born)))
+        return Surrogate(self._base, self._breeding.material, everyone, ledger)
 
     def walks(self, size: int, generation: int) -> list[Birth]:
         """Children some operators away from the base: where a search starts afresh."""

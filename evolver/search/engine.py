@@ -9,6 +9,7 @@ from evolver.examples import Example
 from evolver.search import stops
 from evolver.search.breeding import RESTART, SURROGATE, Birth, Breeding, Nursery
 from evolver.search.budget import Budget
+from evolver.search.expectation import expected_quality
 from evolver.search.hypervolume import of_genomes
 from evolver.search.journal import Journal
 from evolver.search.ledger import Ledger
@@ -19,7 +20,10 @@ from policies.genome import Genome, Lineage
 
 FINALISTS = 4
 FRESH_SHARE = 0.25  # of the examples, and of the calls, kept for the final comparison
-PATIENCE = 5  # generations under one leader
+PATIENCE = 8  # generations under one leader
+BROOD = 8  # children of a generation
+ELITE = 3  # of the population that race again beside them, on other examples: a lucky leader is found out
+SOLVED_LATER = 0.5  # how far examples that the base solves stand back in the order, in lengths of the whole
 
 
 async def search(
@@ -97,6 +101,8 @@ class _Run:
         self.leaders: list[Genome] = []  # of the populations before each restart
         self.history: list[Generation] = []
         self.restarted = 0  # the generation
+        self.expected: float | None = None
+        self.rng = rng
         self.start = budget.calls, budget.usd
         shuffled = [examples[i] for i in rng.permutation(len(examples))]
         fresh = self._fresh(len(shuffled))
@@ -117,13 +123,15 @@ class _Run:
         reason = await self._generations(tell)
         if held is not None:
             self.budget.settle(held, calls=0, usd=0.0)
+        ranked = await self._final()
         return SearchResult(
-            ranked=tuple(await self._final()),
+            ranked=tuple(ranked),
             history=tuple(self.history),
             calls=self.budget.calls - self.start[0],
             usd=self.budget.usd - self.start[1],
             stopped=reason,
             faults=tuple(self.evaluator.faults),
+            expected_quality=self.expected,
         )
 
     def _left_usd(self) -> float:
@@ -147,10 +155,10 @@ class _Run:
             return "budget used up"
         if not self.ledger.known(self.base):
             return "the answers of the genome in production could not be measured"
-        conditions = (
-            stops.reached(self.settings.early_stop_threshold),
-            stops.generations(self.settings.num_generations),
-        )
+        conditions = [stops.generations(self.settings.num_generations)]
+        unseen = self.ledger.missing(self._best_first()[0], self.racing)
+        if len(unseen) <= len(self.racing) / 2:  # few examples are easily all solved
+            conditions.append(stops.reached(self.settings.early_stop_threshold))
         if reason := stops.first(conditions, self.history):
             return reason
         settled = stops.converged(PATIENCE)(self.history[self.restarted :])
@@ -158,7 +166,7 @@ class _Run:
 
     def _next(self, generation: int) -> list[Birth]:
         """Children of the population; where it has settled on one leader, a new population around the base."""
-        size = self.settings.population
+        size = min(BROOD, self.settings.population)
         if not stops.converged(PATIENCE)(self.history[self.restarted :]):
             return self.nursery.breed(self.population, self.ledger, size, generation)
         self.leaders.append(by_quality(self.population, self.ledger)[0])
@@ -166,19 +174,28 @@ class _Run:
         return self.nursery.walks(size, generation)
 
     async def _generation(self, births: Sequence[Birth]) -> None:
-        """Race everyone, credit the operators, keep the best."""
-        field = [*self.population, *(birth.genome for birth in births)]
-        keep = max(2, self.settings.population // 2)
-        measured = await race(field, self.racing, self.evaluator, base=self.base, keep=keep)
+        """Race the children beside the best so far (at first all seeds), credit the operators, keep the best."""
+        others = [genome for genome in self._best_first() if genome != self.base] if births else self.population
+        field = [*others[: ELITE if births else None], *(birth.genome for birth in births)]
+        measured = await race(field, self._order(), self.evaluator, base=self.base, keep=ELITE)
         for birth in births:
             if birth.lineage.operator not in {RESTART, SURROGATE}:
                 calls = len(self.ledger.known(birth.genome))
                 gain = self._quality(birth.genome) - self._quality(birth.parent) if calls else 0.0
                 self.nursery.bandit.update(birth.lineage.operator, gain=gain, calls=calls)
-        self.population = select(measured, self.ledger, self.settings.population)
+        everyone = list(dict.fromkeys([*self.population, *measured]))
+        known = [genome for genome in everyone if genome == self.base or self.ledger.known(genome)]
+        self.population = select(known, self.ledger, self.settings.population)
         self.history.append(self._line())
         if self.journal is not None:
             self.journal.generation(self.history[-1])
+
+    def _order(self) -> list[Example]:
+        """The examples of one race: in an order of its own, those that the base is known to solve rather late."""
+        solved = self.ledger.qualities(self.base)
+        places = self.rng.random(len(self.racing))
+        late = np.array([SOLVED_LATER * solved.get(example.id, 0.0) for example in self.racing])
+        return [self.racing[i] for i in np.argsort(places + late, kind="stable")]
 
     def _quality(self, genome: Genome) -> float:
         return self.ledger.objectives(genome).quality
@@ -204,13 +221,15 @@ class _Run:
 
     async def _final(self) -> list[Ranked]:
         """The finalists on fresh examples, best lower bound first."""
-        finalists = [one for one in self._best_first() if one != self.base][:FINALISTS]
-        within = None  # without fresh examples, or money for them, the race's own have to do
+        believed = self.nursery.believed(self.population, self.ledger)
+        best = [one for one in dict.fromkeys([believed, *self._best_first()]) if one != self.base]
+        finalists, within = best[:FINALISTS], None  # without fresh examples, or money for them, the race's have to do
         if finalists and self.fresh and await measured_base(self.evaluator, self.base, self.fresh):
             measured = [genome for genome in finalists if await self.evaluator.measure(genome, self.fresh)]
             if measured:
                 finalists, within = measured, [example.id for example in self.fresh]
-        ranked = [self._ranked(genome, within) for genome in finalists]
+        self.expected = expected_quality(finalists, self.base, self.ledger, within)
+        ranked = [self._ranked(genome, within) for genome in finalists if self.ledger.known(genome)]
         return sorted(ranked, key=lambda one: (-one.gain_low, one.objectives.cost_usd, one.genome.content_hash))
 
     def _ranked(self, genome: Genome, within: Sequence[str] | None) -> Ranked:

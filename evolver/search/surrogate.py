@@ -20,6 +20,7 @@ from policies.genome import Genome, Rule
 Feature = tuple[str, Any]  # (gene, value); a rule is the value of the gene "rubric"
 NOISE = 0.15  # variance of one example's paired gain
 PRIOR = 0.1  # standard deviation of a feature's gain
+EXPECTED = -0.1  # of another value of a gene, before it was seen: most stand where they are for a reason; a rule's is 0
 LEAST = 0.02  # drawn gain from which a change is worth its words
 
 
@@ -37,9 +38,10 @@ class Surrogate:
         self._place = {feature: i for i, feature in enumerate(features)}
         self._mean, self._spread = self._fitted()
 
-    def propose(self, rng: np.random.Generator) -> Genome:
-        """The genome that looks best to one draw of the weights; the base itself where nothing does."""
-        weights = self._mean + self._spread @ rng.normal(size=len(self._mean))
+    def propose(self, rng: np.random.Generator | None = None) -> Genome:
+        """The genome that looks best to one draw of the weights, or to their means; the base where nothing does."""
+        drawn_apart = self._spread @ rng.normal(size=len(self._mean)) if rng is not None else 0.0
+        weights = self._mean + drawn_apart
         drawn = {feature: float(weights[i]) for feature, i in self._place.items()}
         genome = self._with_rules(drawn)
         for gene in self._genes():
@@ -66,7 +68,8 @@ class Surrogate:
     def _fitted(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Posterior mean of the weights, and a square root of their covariance."""
         size = len(self._place)
-        precision, pull = np.eye(size) / PRIOR**2, np.zeros(size)
+        expected = np.array([0.0 if name == "rubric" else EXPECTED for name, _ in self._place])
+        precision, pull = np.eye(size) / PRIOR**2, expected / PRIOR**2
         for genome, gain, n in self.known:
             row = np.zeros(size)
             for feature, sign in self._difference(genome):

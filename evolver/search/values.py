@@ -89,6 +89,8 @@ class SearchResult:
     usd: float
     stopped: str  # why
     faults: tuple[str, ...] = ()  # evaluations that failed, one sentence each, at most 20
+    # Quality to expect of the first of `ranked`, or of the base where that gains nothing; None: nothing was measured.
+    expected_quality: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -99,4 +101,5 @@ class SearchResult:
             "usd": self.usd,
             "stopped": self.stopped,
             "faults": list(self.faults),
+            "expected_quality": self.expected_quality,
         }
