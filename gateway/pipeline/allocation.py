@@ -21,10 +21,13 @@ def allocate(
     *,
     design: Design | None = None,
     tries: Mapping[str, int] = _NO_TRIES,
+    overall: Mapping[str, Posterior] | None = None,
     capped: Collection[str],
     kept: Shares | None,
 ) -> Shares:
     """The odds of the next epoch.
+
+    `posteriors` may be those of one intent; `overall` are then those of all, which the ramp goes by.
 
     `holdback` is (arm, fixed share); the rest is the bandit's. `design`: candidates of several layers are drawn
     independently of each other, and `challengers` are the arms of all combinations. `tries`: how often each challenger,
@@ -38,9 +41,18 @@ def allocate(
         rest = _kept(kept, production, challengers)
     else:
         drawn = (
-            _draw(production, challengers, posteriors, settings, settings.production_share, tries=tries, capped=capped)
+            _draw(
+                production,
+                challengers,
+                posteriors,
+                settings,
+                settings.production_share,
+                overall=overall or posteriors,
+                tries=tries,
+                capped=capped,
+            )
             if design is None
-            else _joint(design, posteriors, settings, tries, capped)
+            else _joint(design, posteriors, overall or posteriors, settings, tries=tries, capped=capped)
         )
         rest = {arm: p * (1.0 - held) for arm, p in zip(drawn.arms[1:], drawn.propensities[1:], strict=True)}
     if holdback is not None and held:
@@ -51,13 +63,24 @@ def allocate(
 def _joint(
     design: Design,
     posteriors: Mapping[str, Posterior],
+    overall: Mapping[str, Posterior],
     settings: BanditSettings,
+    *,
     tries: Mapping[str, int],
     capped: Collection[str],
 ) -> Shares:
     share = share_of_each(settings.production_share, len(design.factors))
     draws = [
-        _draw(design.production, factor, design.marginal(at, posteriors), settings, share, tries=tries, capped=capped)
+        _draw(
+            design.production,
+            factor,
+            design.marginal(at, posteriors),
+            settings,
+            share,
+            overall=design.marginal(at, overall),
+            tries=tries,
+            capped=capped,
+        )
         for at, factor in enumerate(design.factors)
     ]
     return design.joint(draws)
@@ -70,11 +93,12 @@ def _draw(
     settings: BanditSettings,
     production_share: float,
     *,
+    overall: Mapping[str, Posterior],
     tries: Mapping[str, int],
     capped: Collection[str],
 ) -> Shares:
     budget = 1.0 - production_share
-    ceilings = {arm: _ceiling(posteriors.get(arm), settings, budget, tries.get(arm, 0)) for arm in challengers}
+    ceilings = {arm: _ceiling(overall.get(arm), settings, budget, tries.get(arm, 0)) for arm in challengers}
     return thompson(
         production,
         challengers,

@@ -10,12 +10,12 @@ from gateway.pipeline.epoch import Epoch, Target
 from gateway.pipeline.intents import Intents
 from gateway.pipeline.memories import PATIENCE_S, Memories, Memory
 from gateway.pipeline.metrics import ArmCounters, Metrics
+from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.routers import Routers
 from gateway.pipeline.routes import Route
 from gateway.pipeline.scene import Scene, Verdicts
 from gateway.pipeline.snapshot import PolicySnapshot, Snapshot
 from gateway.pipeline.targets import default_model, targets_of
-from policies.bandit import Posterior
 from policies.dialects import dialect_of
 from policies.genome import Genome
 from policies.intents import Classifier
@@ -56,7 +56,7 @@ class Builder:
         routes: Mapping[str, Route],
         snapshot: Snapshot,
         *,
-        posterior: Callable[[str, str], Posterior],
+        posteriors: Posteriors,
         verdicts: Verdicts,
         previous: Epoch | None,
         now: float,
@@ -85,7 +85,7 @@ class Builder:
             scene = Scene(parts, snapshot.policies.get(name, PolicySnapshot()))
             old = previous.policies.get(name) if previous is not None else None
             frozen = snapshot.frozen or name in verdicts.outages
-            views[name] = scene.view(posterior, verdicts, old, frozen=frozen)
+            views[name] = scene.view(posteriors, verdicts, old, frozen=frozen)
             used |= scene.used
         self._intents.keep(settings.policies)
         self.routers.keep(settings.policies)

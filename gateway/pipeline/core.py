@@ -107,9 +107,7 @@ class Core:
             before = self.recent.add(entry)
             if before is not None:
                 self._compare(before, entry, exchange)
-            intents = plan.view.intents
-            if intents is not None:
-                exchange.intent = entry.intent = intents.classify(text)
+            entry.intent = exchange.intent
         except Exception as error:  # noqa: BLE001
             exchange.failed_open("signals", error)
         if plan.entrances:

@@ -113,6 +113,15 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """The odds of a draw among a view's `drawn`, and how whoever is drawn enters the running experiments."""
+
+    shares: Shares
+    odds: tuple[tuple[str, float], ...]  # (content hash, propensity) as recorded
+    entrances: tuple[tuple[Entrance, ...], ...]  # by position in `drawn`
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyView:
     """One policy of an epoch."""
 
@@ -121,11 +130,10 @@ class PolicyView:
     production: Arm
     arms: Mapping[str, Arm]  # by content hash: all that a conversation may be pinned to
     drawn: tuple[Arm, ...]  # those that new conversations are drawn among, as in `shares`
-    shares: Shares
+    drawing: Drawing
+    by_intent: Mapping[str, Drawing]  # of requests that are known to be about something; empty: `drawing` is for all
     salt: bytes
     salt_name: str  # what recordings call it
-    odds: tuple[tuple[str, float], ...]  # (content hash, propensity) as recorded
-    entrances: tuple[tuple[Entrance, ...], ...]  # by position in `drawn`
     experiments: tuple[str | None, ...]  # what the assignment frame names, by position in `drawn`
     trials: tuple[Trial, ...]
     subjects: frozenset[str]  # arms that a trial may take back
@@ -143,6 +151,17 @@ class PolicyView:
     unit_header: bytes | None
     frozen: bool
     problems: tuple[str, ...] = ()  # why an arm is left out, for the operator
+
+    @property
+    def shares(self) -> Shares:
+        """Those of requests whose intent is not known, or not told apart."""
+        return self.drawing.shares
+
+    @property
+    def odds(self) -> tuple[tuple[str, float], ...]:
+        """The same as recorded: (content hash, propensity)."""
+        return self.drawing.odds
+
     router: Router | None = None  # None: no model may be chosen
 
 

@@ -27,6 +27,7 @@ from gateway.pipeline.routes import Route
 from gateway.pipeline.settle import Settled, settle
 from gateway.pipeline.strategy.coordinator import server_for
 from gateway.pipeline.strategy.routing import learn, routed
+from policies.intents import Classifier
 from policies.outcome import Answer
 from policies.resilience import Attempts
 from policies.strategy.router import Routing
@@ -60,6 +61,8 @@ class Exchange:
         self.model = model
         reply.on_gone = self._gone
         self.turns = view.dialect.turns(body)
+        if view.intents is not None:
+            self.intent = self._ask(view.intents)
         self.plan = self._choose(view)
         self.records = request.index.get(b"x-evogate-record") != b"off" and core.recorder.keeps(self.plan.unit)
         if self.plan.arm.open is not None:
@@ -90,10 +93,17 @@ class Exchange:
             who = conversation_of(
                 view, self.request, self.turns, key=core.key, request_id=self.id, lineages=core.lineages
             )
-            return decide(view, who, core.pins_of(view), self.at, exploring=core.recording)
+            return decide(view, who, core.pins_of(view), self.at, exploring=core.recording, intent=self.intent)
         except Exception as error:  # noqa: BLE001
             self.failed_open("assignment", error)
             return Plan(view, view.production, short(self.id), 1, "fell_open")
+
+    def _ask(self, intents: Classifier) -> str:
+        try:
+            return intents.classify(self.turns.text)
+        except Exception as error:  # noqa: BLE001
+            self.failed_open("signals", error)
+            return ""
 
     def _route(self, arm: Open) -> None:
         try:

@@ -41,8 +41,10 @@ class Plan:
         self.first = bool(entrances)
 
 
-def decide(view: PolicyView, who: Conversation, pins: Pins | None, now: float, *, exploring: bool) -> Plan:
-    """Choose the arm of a request.
+def decide(
+    view: PolicyView, who: Conversation, pins: Pins | None, now: float, *, exploring: bool, intent: str = ""
+) -> Plan:
+    """Choose the arm of a request; `intent` is what it is about, "" where nobody knows.
 
     A pinned conversation keeps its arm for as long as the epoch knows it. One met in the middle gets production
     and enters nothing. `exploring` False (nothing can be recorded, or the provider is down) sends new
@@ -61,12 +63,13 @@ def decide(view: PolicyView, who: Conversation, pins: Pins | None, now: float, *
         return _production(view, who, pins, now, "only")
     if not exploring:
         return _production(view, who, pins, now, "frozen")
-    at = draw(view.salt, who.unit, view.shares)
+    drawing = view.by_intent.get(intent, view.drawing) if intent else view.drawing
+    at = draw(view.salt, who.unit, drawing.shares)
     arm, experiment = view.drawn[at], view.experiments[at]
     if pins is not None:
         pins.put(who.unit, Pin(arm.hash, experiment, arm.role, now), now)
     return Plan(
-        view, arm, who.unit, who.turn, "draw", odds=view.odds, experiment=experiment, entrances=view.entrances[at]
+        view, arm, who.unit, who.turn, "draw", odds=drawing.odds, experiment=experiment, entrances=drawing.entrances[at]
     )
 
 

@@ -1,6 +1,6 @@
 """Beta posteriors of every arm: this writer's own rewards, and the sum over all writers."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from policies.bandit import Posterior
@@ -17,7 +17,8 @@ _BASELINE_MEMORY = 500.0  # rewards over which the common baseline forgets
 class Posteriors:
     """One reward per unit, revised where feedback changes it.
 
-    Rewards are taken relative to a running mean over all arms of the policy, so that drift common to them moves none.
+    Rewards are taken relative to a running mean over all arms of the policy, so that drift common to them moves none;
+    where intents are told apart, to that of the intent, so that an arm which is drawn for easy requests gains nothing.
     A writer's row is what it has added to the prior: revising what another writer has counted may take it below 1.
     """
 
@@ -26,7 +27,7 @@ class Posteriors:
         self._own: dict[Key, list[float]] = {}  # alpha, beta: plain numbers, for the request path adds to them
         self._others: dict[Key, list[float]] = {}  # the other writers' sum
         self._exchanged: dict[Key, list[float]] = {}  # every writer's, as the registry had them
-        self._baseline: dict[str, tuple[float, float]] = {}  # policy -> (mean, weight)
+        self._baselines: dict[tuple[str, str], tuple[float, float]] = {}  # (policy, intent) -> (mean, weight)
         self.resting: frozenset[str] = frozenset()  # policies whose provider is down: nobody's rewards say anything
         self._intents: dict[tuple[str, str], set[str]] = {}  # (policy, arm) -> those that this writer keeps apart
 
@@ -34,14 +35,15 @@ class Posteriors:
         """The reward (0..1) of a unit's first answer; not learnt from while the policy rests."""
         if policy in self.resting:
             return
-        mean, weight = self._baseline.get(policy, (0.5, 0.0))
+        mean, weight = self._baseline(policy, intent)
         self._shift(policy, arm, intent, _centred(reward, mean, weight), 1.0)
-        weight = min(weight + 1.0, _BASELINE_MEMORY)
-        self._baseline[policy] = (mean + (reward - mean) / weight, weight)
+        self._follow((policy, ""), reward)
+        if intent in self._intents.get((policy, arm), ()):
+            self._follow((policy, intent), reward)
 
     def revise(self, policy: str, arm: str, old: float | None, new: float | None, intent: str = "") -> None:
         """Feedback has changed a reward that was added before, under the same intent."""
-        mean, weight = self._baseline.get(policy, (0.5, 0.0))
+        mean, weight = self._baseline(policy, intent)
         if old is not None:
             self._shift(policy, arm, intent, _centred(old, mean, weight), -1.0)
         if new is not None:
@@ -59,9 +61,13 @@ class Posteriors:
         """The same as the registry had it: equal in every worker that has read the same rows."""
         return _pooled(intent, lambda i: _posterior(self._exchanged.get((policy, arm, i), _PRIOR)))
 
-    def intents(self, policy: str, arm: str) -> list[str]:
-        """Those with rewards of their own on that arm, as the registry had them."""
-        return sorted(i for p, a, i in self._exchanged if i and (p, a) == (policy, arm))
+    def intents(self, policy: str, arms: Collection[str]) -> list[str]:
+        """Those with rewards of their own on these arms, as the registry had them: those with most of them first."""
+        weights: dict[str, float] = {}
+        for (name, arm, intent), counts in self._exchanged.items():
+            if intent and name == policy and arm in arms:
+                weights[intent] = weights.get(intent, 0.0) + sum(counts) - sum(_PRIOR)
+        return sorted(weights, key=lambda intent: (-weights[intent], intent))
 
     def _known(self, key: Key) -> Posterior:
         return _posterior(self._own.get(key, _PRIOR), self._others.get(key, _PRIOR))
@@ -71,10 +77,10 @@ class Posteriors:
         for (policy, arm, intent), own in self._own.items():
             if intent:
                 continue
-            mean, weight = self._baseline.get(policy, (0.5, 0.0))
-            data: dict[str, Any] = {"": list(own), "baseline": [mean, weight]}
-            if kept := self._intents.get((policy, arm)):
-                data["intents"] = {each: list(self._own[policy, arm, each]) for each in sorted(kept)}
+            data: dict[str, Any] = {"": list(own), "baseline": list(self._baselines.get((policy, ""), _NO_BASELINE))}
+            if kept := sorted(self._intents.get((policy, arm), ())):
+                data["intents"] = {each: list(self._own[policy, arm, each]) for each in kept}
+                data["baselines"] = {each: list(self._baselines[policy, each]) for each in kept}
             yield Totals("posterior", f"{policy}/{arm}", self._writer, 0, data, now, now)
 
     def take(self, rows: Iterable[Totals], *, own: bool = False) -> float:
@@ -93,8 +99,8 @@ class Posteriors:
                     self._own[key] = list(counts)
             if own and row.writer == self._writer:
                 self._intents[policy, arm] = set(intents)
-                mean, weight = row.data.get("baseline", (0.5, 0.0))
-                self._baseline[policy] = (mean, weight)
+                means = {"": row.data.get("baseline", _NO_BASELINE), **row.data.get("baselines", {})}
+                self._baselines |= {(policy, intent): (mean, weight) for intent, (mean, weight) in means.items()}
                 written = max(written, row.updated_at)
         return written
 
@@ -105,6 +111,18 @@ class Posteriors:
             if intent in kept or len(kept) < _INTENTS:
                 kept.add(intent)
                 self._move((policy, arm, intent), success, sign)
+
+    def _baseline(self, policy: str, intent: str) -> tuple[float, float]:
+        """(mean, weight): an intent's own, once it has rewards enough, before that the policy's."""
+        found = self._baselines.get((policy, intent), _NO_BASELINE)
+        if intent and found[1] < _BASELINE_FROM:
+            return self._baselines.get((policy, ""), _NO_BASELINE)
+        return found
+
+    def _follow(self, key: tuple[str, str], reward: float) -> None:
+        mean, weight = self._baselines.get(key, _NO_BASELINE)
+        weight = min(weight + 1.0, _BASELINE_MEMORY)
+        self._baselines[key] = (mean + (reward - mean) / weight, weight)
 
     def _move(self, key: Key, success: float, sign: float) -> None:
         own = self._own.get(key)
@@ -137,3 +155,4 @@ def _posterior(*parts: Sequence[float]) -> Posterior:
 
 
 _PRIOR = (1.0, 1.0)
+_NO_BASELINE = (0.5, 0.0)

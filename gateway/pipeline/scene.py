@@ -1,13 +1,12 @@
 """One policy of the next epoch: who serves, at which odds, and what is compared with what."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from gateway.pipeline.allocation import allocate, entrances
 from gateway.pipeline.arms import Parts
+from gateway.pipeline.drawings import Drawings
 from gateway.pipeline.epoch import Arm, PolicyView, Trial
+from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.snapshot import PolicySnapshot
-from policies.bandit import Posterior
 from policies.dialects import dialect_of
 from policies.errors import OperatorError
 from policies.evidence.returns import tries_of
@@ -46,7 +45,7 @@ class Scene:
 
     def view(
         self,
-        posterior: Callable[[str, str], Posterior],
+        posteriors: Posteriors,
         verdicts: Verdicts,
         old: PolicyView | None,
         *,
@@ -64,19 +63,22 @@ class Scene:
             for trial in trials
             if trial.subject in arms and trial.control in arms
         ]
-        suspects = {trial.subject for trial in trials if trial.experiment in verdicts.suspects}
-        shares = allocate(
+        drawings = Drawings(
+            self._name,
             production.hash,
-            challengers if design is None else [arm.content_hash for arm in design.arms.values()],
+            challengers if design is None else [genome.content_hash for genome in design.arms.values()],
             holdback,
-            {arm: posterior(self._name, arm) for arm in arms},
+            design,
+            trials,
+            {trial.subject for trial in trials if trial.experiment in verdicts.suspects},
             self._policy.bandit,
-            design=design,
-            tries={trial.subject: trial.tries for trial in trials},
-            capped=suspects,
-            kept=old.shares if frozen and old is not None else None,
+            posteriors,
         )
-        entered = entrances(shares, trials)
+        kept, intents = old if frozen else None, self._intents()
+        drawing = drawings.overall(kept.drawing if kept else None)
+        by_intent = (
+            drawings.by_intent(kept.by_intent if kept else {}, kept.drawing if kept else None) if intents else {}
+        )
         self._rest(arms)
         salts = [e.salt for e in self._rows.experiments] + ([self._rows.holdback.salt] if self._rows.holdback else [])
         salt = self._workshop.salt(self._name, salts)
@@ -90,13 +92,12 @@ class Scene:
             settings=self._policy,
             production=production,
             arms=arms,
-            drawn=tuple(arms[arm] for arm in shares.arms),
-            shares=shares,
+            drawn=tuple(arms[arm] for arm in drawing.shares.arms),
+            drawing=drawing,
+            by_intent=by_intent,
             salt=salt,
             salt_name=salt_name(salt),
-            odds=tuple(zip(shares.arms, shares.propensities, strict=True)),
-            entrances=entered,
-            experiments=tuple(found[0].experiment if found else None for found in entered),
+            experiments=tuple(found[0].experiment if found else None for found in drawing.entrances),
             trials=tuple(trials),
             subjects=frozenset(trial.subject for trial in trials),
             shadows=self._shadows(),
@@ -108,7 +109,7 @@ class Scene:
             checks=checks,
             weights=weights,
             gates=Gates(gates.validator_score, gates.accuracy),
-            intents=self._intents(),
+            intents=intents,
             unit_kind=kind,
             unit_header=header.lower().encode() if header else None,
             frozen=frozen,

@@ -167,7 +167,7 @@ class Worker:
             settings,
             routes,
             snapshot,
-            posterior=self.core.posteriors.exchanged,
+            posteriors=self.core.posteriors,
             verdicts=self.verdicts,
             previous=getattr(self.core, "epoch", None),
             now=self.core.now(),

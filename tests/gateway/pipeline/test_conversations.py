@@ -141,4 +141,4 @@ async def test_an_operators_canary_does_not_take_the_name_of_the_counted_one(gat
     view = gateway.core.epoch.policies["assistant"]
     assert len(view.drawn) == 3
     assert view.experiments[0] == counted.id
-    assert len(view.entrances[0]) == 2, "production is compared with both"
+    assert len(view.drawing.entrances[0]) == 2, "production is compared with both"

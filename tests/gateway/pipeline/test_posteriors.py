@@ -60,7 +60,7 @@ def test_intents_add_up_over_writers_and_survive_a_restart() -> None:
     for intent in ("", "x", "y"):
         assert ours.of("p", "a", intent) == restarted.of("p", "a", intent) == ours.exchanged("p", "a", intent)
         assert theirs.exchanged("p", "a", intent) == ours.exchanged("p", "a", intent)
-    assert ours.intents("p", "a") == ["x", "y"]
+    assert ours.intents("p", {"a"}) == ["x", "y"]
     assert ours.of("p", "a").weight == pytest.approx(5.0)
     restarted.add("p", "a", 1.0, "x")
     assert through_the_registry(restarted)[0].data["intents"]["x"] == [3.0, 1.0]
@@ -70,7 +70,7 @@ def test_a_row_without_intents_still_counts() -> None:
     found = Posteriors("w0")
     found.take([Totals("posterior", "p/a", "w1", 0, {"": [3.0, 1.0], "baseline": [0.5, 0.0]}, 0.0, 0.0)])
     assert found.of("p", "a").alpha == 3.0
-    assert found.intents("p", "a") == []
+    assert found.intents("p", {"a"}) == []
 
 
 def test_a_flood_of_intents_takes_bounded_room() -> None:
