@@ -1,8 +1,8 @@
 """What the outcome of a comparison can be expected to score: its own figures flatter the one they chose.
 
-The best of several noisy means is on average too good (the winner's curse). So each example is scored by the genome that
-all other examples would choose: no example has a say in choosing what it then scores (Stone, "Cross-validatory choice
-and assessment of statistical predictions", 1974). Source of the curse in model selection: Cawley and Talbot, JMLR 2010.
+The best of several noisy means is on average too good (the winner's curse; Cawley and Talbot, JMLR 2010). So each
+example is scored by the genome that all other examples would choose: none has a say in choosing what it then scores
+(Stone, "Cross-validatory choice and assessment of statistical predictions", 1974).
 """
 
 from collections.abc import Sequence
