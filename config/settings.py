@@ -376,6 +376,7 @@ class Gateway(Section):
     workers: int = Field(default=1, ge=1, le=64)  # processes on that port; counts from the next start on
     admin_host: str = "127.0.0.1"
     admin_port: Port = 8801
+    hang_s: Seconds = 30.0  # one of several workers whose loop answers nothing for so long is killed and started again
     poll_s: Seconds = 1.0
     idle_unit_s: Seconds = 1800.0
     comment_every_s: Seconds = 5.0  # to a client that streams, while a strategy holds its answer back

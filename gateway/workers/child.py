@@ -2,8 +2,8 @@
 
 What the parent asks (see `channel`): `start` with the worker's place and the configuration's text, answered once it
 serves; `prepare` and `commit` for a change of the configuration; `numbers` and `status` for the admin listener;
-`remembers` and `feedback` for words about its answers that reached another worker. It asks the parent when it is
-`ready`, and for `feedback` about answers that it does not know.
+`remembers` and `feedback` for words about its answers that reached another worker; `alive`, to know that its loop
+turns. It asks the parent when it is `ready`, and for `feedback` about answers that it does not know.
 """
 
 import asyncio
@@ -64,6 +64,7 @@ class Child:
             "commit": self._commit,
             "numbers": self._numbers,
             "status": self._status,
+            "alive": self._alive,
             "remembers": self._remembers,
             "feedback": self._feedback,
         }
@@ -151,6 +152,9 @@ class Child:
 
     async def _status(self) -> Any:
         return status(self._worker)
+
+    async def _alive(self) -> bool:
+        return True
 
     async def _ask_others(self, raw: str) -> dict[str, Any] | None:
         heard: dict[str, Any] | None = await self._channel.ask("feedback", raw=raw)

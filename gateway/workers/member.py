@@ -21,12 +21,13 @@ LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0  # a worker that has served for so long starts again at once
 START_TIMEOUT_S = 600.0  # it replays its spool first
 KILL_AFTER_S = 10.0  # beyond the grace period
+QUESTIONS = 2  # in a row without an answer: one might be the parent's own doing, that was stopped meanwhile
 
 
 class Member:
     """A worker of a name. `begin` tells a started process what it needs, sets `up`, and returns when it serves.
 
-    `on_failure` hears why it can't be started any more.
+    `on_failure` hears why it can't be started any more. One whose loop is silent for `hang_s()` seconds is killed.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Member:
         answer: Callable[["Member", str, dict[str, Any]], Awaitable[Any]],
         on_failure: Callable[[OperatorError], None],
         *,
+        hang_s: Callable[[], float],
         descriptors: tuple[int, ...] = (),
     ) -> None:
         self.name = name
@@ -47,11 +49,12 @@ class Member:
         self._begin = begin
         self._answer = answer
         self._on_failure = on_failure
+        self._hang_s = hang_s
         self._descriptors = descriptors
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
         self._stopping = False
-        self._keeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Start it; returns when it serves.
@@ -60,7 +63,8 @@ class Member:
             OperatorError: it refused, or ended again and again instead.
         """
         await self._try_to_start()
-        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._keep()), loop.create_task(self._watch())]
 
     async def ask(self, verb: str, **arguments: Any) -> Any:
         """See `Channel.ask`."""
@@ -77,9 +81,9 @@ class Member:
         """Drain it; it is killed where that takes too long."""
         self._stopping = True
         await self._end(grace_s)
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def kill(self) -> None:
         """End it at once; a successor is started."""
@@ -104,6 +108,22 @@ class Member:
             except OperatorError as error:
                 self._on_failure(error)
                 return
+
+    async def _watch(self) -> None:
+        """A process that lives and does nothing is worse than none: the kernel goes on giving it clients."""
+        while True:
+            pid, patience_s = self.pid, self._hang_s()
+            await asyncio.sleep(patience_s / 10.0)
+            if self.up and not await self._answers(patience_s) and self.up and self.pid == pid:
+                log.error("%s has not answered for %g s and is killed", self.name, patience_s)
+                self.kill()
+
+    async def _answers(self, patience_s: float) -> bool:
+        for _ in range(QUESTIONS):
+            with contextlib.suppress(ChannelError):
+                await self.ask("alive", timeout_s=patience_s / QUESTIONS)
+                return True
+        return False
 
     async def _try_to_start(self) -> None:
         pause, said = FIRST_PAUSE_S, ""

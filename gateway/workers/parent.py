@@ -94,7 +94,9 @@ class Parent:
 
     async def _start(self) -> None:
         self.members = [
-            Member(name, self._begin, self._asked, self._failed, descriptors=(self._table.descriptor,))
+            Member(
+                name, self._begin, self._asked, self._failed, hang_s=self._hang_s, descriptors=(self._table.descriptor,)
+            )
             for name in writer_names(self.settings.registry, self._count)
         ]
         try:
@@ -146,6 +148,9 @@ class Parent:
         except ChannelError:
             return None  # it has ended meanwhile; its recordings know
         return heard
+
+    def _hang_s(self) -> float:
+        return self.settings.gateway.hang_s
 
     def _failed(self, error: OperatorError) -> None:
         self.failure = error

@@ -76,7 +76,7 @@ async def test_a_worker_that_dies_at_start_again_and_again_ends_it(
         starting.kill()
         await starting.told_to_start()
 
-    member = Member("w7", begin, lambda *_: _nothing(), lambda _: None)
+    member = Member("w7", begin, lambda *_: _nothing(), lambda _: None, hang_s=lambda: 30.0)
     with pytest.raises(
         OperatorError, match="worker w7 did not start 3 times in a row; the last time it was ended by SIG"
     ):

@@ -164,3 +164,18 @@ async def test_a_start_that_is_refused_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="own listener"):
         async with several("http://127.0.0.1:18123/v1", tmp_path, port=18123):
             pass
+
+
+async def test_a_worker_that_hangs_is_killed_and_its_recordings_go_on(sandbox: str, tmp_path: Path) -> None:
+    async with several(sandbox, tmp_path, hang_s=1.0) as gateway:
+        first, second = gateway.parent.members
+        for n in range(20):
+            await gateway.ask(str(n))
+        os.kill(second.pid, signal.SIGSTOP)  # alive for the kernel, which goes on giving it clients
+        await gateway.until(lambda: second.restarts == 1 and second.up)
+        assert second.ended == "was ended by SIGKILL"
+        assert first.restarts == 0, "one that answers is left alone"
+        answers = await asyncio.gather(*(gateway.ask(f"then {n}") for n in range(20)))
+        assert {status for status, _, _ in answers} == {200}
+    assert {frame["writer"] for frame in gateway.frames("assignment")[-20:]} == {"w0", "w1"}
+    assert verify_chain(tmp_path / "home" / "spool" / "w1").flaws == []
