@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -41,7 +40,7 @@ class ClientConnection(asyncio.Protocol):
         self._deadlines = deadlines_of(loop)
         self._transport: asyncio.Transport
         self._parser: RequestParser
-        self._waiting: deque[Request] = deque()
+        self._waiting: list[Request] = []  # no deque: an empty one takes 0.7 KB
         self._reply: Reply | None = None
         self._incoming: Incoming | None = None  # the body of the request being answered, until all of it has come
         self._pumping = False
@@ -183,7 +182,7 @@ class ClientConnection(asyncio.Protocol):
         self._pumping = True
         try:
             while self._waiting and self._reply is None and not self._paused and not self._closing:
-                self._dispatch(self._waiting.popleft())
+                self._dispatch(self._waiting.pop(0))
         finally:
             self._pumping = False
         if self._reply is None and not self._waiting and not self._closing:

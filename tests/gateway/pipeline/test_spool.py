@@ -128,7 +128,10 @@ async def _fill(gateway: Running, segments: int) -> None:
         await gateway.ask()
 
 
-async def test_upkeep_compresses_and_a_reload_changes_what_is_kept(sandbox: str, tmp_path: Path) -> None:
+async def test_upkeep_compresses_and_a_reload_changes_what_is_kept(
+    sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Upkeep.run, "__defaults__", (3600.0,))  # one pass at the start; the others are the test's
     folder = tmp_path / "spool" / "w0"
     async with running(settings(sandbox, recording=SMALL), tmp_path) as gateway:
         await _fill(gateway, 4)
