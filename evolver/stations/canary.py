@@ -12,7 +12,8 @@ from evolver.stations.base import Move, wait
 from policies.registry.operations import start_canary
 from policies.registry.values import Candidate
 
-SHRINKAGE = 200.0  # pairs after which the judge's liking counts half: its variance (0.5) by that of gains (0.05 ** 2)
+GAINS = 0.05**2  # the variance of true gains: what the judge likes is shrunk by it
+UNSEEN = (10, 0.5)  # pairs, and their variance, that the scatter of the judge's preferences is mixed with
 
 
 class CanaryStart:
@@ -60,8 +61,15 @@ def promise(candidate: Candidate) -> float:
     gain = candidate.stations.get("log", {}).get("gain")
     if gain is None:
         gain = candidate.stations.get("shadow", {}).get("quality", {}).get("estimate", 0.0)
-    liked = candidate.stations.get("judge", {}).get("preferences", [])
-    return float(gain + sum(liked) / (len(liked) + SHRINKAGE))
+    return float(gain) + _liking(candidate.stations.get("judge", {}).get("preferences", []))
+
+
+def _liking(preferences: list[float]) -> float:
+    """The mean preference (-1..1), shrunk by how much it scatters: the posterior mean under normal gains."""
+    n, (unseen, spread) = len(preferences), UNSEEN
+    mean = sum(preferences) / max(n, 1)
+    variance = (sum((one - mean) ** 2 for one in preferences) + unseen * spread) / (n + unseen)
+    return mean * n / (n + variance / GAINS)
 
 
 def _waits_for_better(candidate: Candidate, policy: Policy, context: Context) -> bool:
