@@ -1,5 +1,6 @@
 """Off-policy estimates of candidates whose content was in the log, and no number for any other."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -56,6 +57,17 @@ def standing(log: dict[str, float | None]) -> Candidate:
 def test_users_count_instead_of_the_shadow_where_they_have_spoken() -> None:
     assert promise(standing({"gain": None})) == pytest.approx(0.3)
     assert promise(standing({"gain": -0.1})) == pytest.approx(-0.1)
+
+
+def test_what_the_judge_likes_counts_by_how_little_it_scatters() -> None:
+    def liked(preferences: list[float]) -> float:
+        one = standing({"gain": 0.0})
+        return promise(replace(one, stations={**one.stations, "judge": {"preferences": preferences}}))
+
+    steady, scattered = liked([0.0, 0.5] * 40), liked([1.0, 1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0] * 10)
+    assert liked([]) == 0.0
+    assert 0.0 < scattered < steady < 0.25
+    assert liked([0.0, 0.5] * 400) == pytest.approx(0.25, abs=0.03)
 
 
 async def test_the_line_looks_content_up_that_returns(world: World) -> None:
