@@ -17,6 +17,9 @@ _WORDS = {
     "label": "label labels category categories class option options",
     "numeric": "number total sum calculate calculation arithmetic wrong miscounted digits",
     "language": "english french german spanish italian portuguese dutch language translate",
+    "cold": "rude unfriendly cold harsh curt impolite",
+    "casual": "casual unprofessional informal sloppy slang",
+    "thin": "detail details explain elaborate incomplete",
     "markup": "markdown bold bullet bullets asterisks heading headings",
 }
 _VOCABULARY = {name: frozenset(line.split()) for name, line in _WORDS.items()}

@@ -161,6 +161,11 @@ TEMPLATES: tuple[Template, ...] = (
         _when("markup"),
         promise=0.5,
     ),
+    Template("friendly", SetGene("tone", "friendly"), "Complaints are about a cold tone.", _when("cold"), promise=0.5),
+    Template(
+        "formal", SetGene("tone", "formal"), "Complaints are about a careless tone.", _when("casual"), promise=0.5
+    ),
+    Template("fuller", SetGene("verbosity", "balanced"), "Complaints ask for more than was said.", _when("thin")),
     Template(
         "language",
         AddRule("Answer in the language in which the request is written, unless it asks for another."),

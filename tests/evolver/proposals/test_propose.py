@@ -54,6 +54,9 @@ SUM = {"messages": [{"role": "user", "content": "I had 12 apples and ate 5. How 
         ({"failure": None, "corrected": True, "correction": "2024-03-01"}, "template:iso_dates"),
         ({"failure": None, "corrected": True, "correction": "FINE"}, "template:exact_case"),
         ({"failure": "refusal"}, "template:no_refusal"),
+        ({"failure": None, "score": 0.0, "correction": "that was rude"}, "template:friendly"),
+        ({"failure": None, "score": 0.0, "correction": "too casual for our customers"}, "template:formal"),
+        ({"failure": None, "score": 0.0, "correction": "please explain it in more detail"}, "template:fuller"),
         ({"failure": "too_slow"}, "template:brief"),
         ({"failure": "cut_short"}, "strategy:more_tokens"),
         ({"failure": "too_dear"}, "strategy:faster"),
@@ -210,7 +213,7 @@ def test_every_template_is_fit_for_a_prompt() -> None:
 
 def test_every_template_answers_to_something() -> None:
     known = {"fenced", "prose_json", "missed", "wordy", "numbers_given", "tools", "case", "date", "numeric", "label"}
-    known |= {"reference", "language", "markup"}
+    known |= {"reference", "language", "markup", "cold", "casual", "thin"}
     known |= {"invalid_output", "invalid_tool_call", "judged_bad", "refusal", "cut_short", "too_slow", "too_dear"}
     assert all(template.when | template.also <= known for template in TEMPLATES)
 
