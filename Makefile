@@ -37,11 +37,11 @@ bench-peers: $(STAMP)
 soak: $(STAMP)
 	$(BIN)/python -m loadtests.soak --minutes 60 --rate 2000
 
-# Thirty days on a fast clock, about nine minutes.
+# Thirty days on a fast clock, about eleven minutes.
 month: $(STAMP)
 	$(BIN)/python -m loadtests.month
 
-# Three worlds, seven minutes each: what the loop makes of a poor genome.
+# Three worlds, nine minutes each: what the loop makes of a poor genome.
 improve: $(STAMP)
 	$(BIN)/python -m loadtests.improve
 

@@ -23,9 +23,9 @@ from policies.errors import EvoGateError
 @click.command(help=__doc__)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Worlds, one after the other.")
 @click.option("--first", type=int, default=1, show_default=True, help="The first seed.")
-@click.option("--minutes", type=click.FloatRange(min=1.0), default=6.0, show_default=True, help="Of improvement.")
+@click.option("--minutes", type=click.FloatRange(min=1.0), default=8.0, show_default=True, help="Of improvement.")
 @click.option("--closing-s", type=click.FloatRange(min=10.0), default=45.0, show_default=True, help="Of comparison.")
-@click.option("--rate", type=click.FloatRange(min=1.0), default=45.0, show_default=True, help="Conversations a second.")
+@click.option("--rate", type=click.FloatRange(min=1.0), default=40.0, show_default=True, help="Conversations a second.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("build/improve"), show_default=True)
 def main(*, seeds: int, first: int, as_json: bool, output: Path, **lasting: float) -> None:

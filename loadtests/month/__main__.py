@@ -20,7 +20,7 @@ from policies.errors import EvoGateError
 
 
 @click.command(help=__doc__)
-@click.option("--day-s", type=click.FloatRange(min=1.0), default=16.0, show_default=True, help="Seconds of a day.")
+@click.option("--day-s", type=click.FloatRange(min=1.0), default=20.0, show_default=True, help="Seconds of a day.")
 @click.option("--rate", type=click.FloatRange(min=1.0), default=45.0, show_default=True, help="Conversations a second.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of world and traffic.")
 @click.option("--wanted", type=click.IntRange(0), default=ENOUGH, show_default=True, help="True promotions, at least.")
