@@ -1,5 +1,6 @@
 """What a station may look at and use during one round of the daemon."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,6 +17,8 @@ from policies.genome import Genome
 from policies.memory import Library
 from policies.registry.port import Registry
 from policies.registry.values import Lease
+from policies.strategy.lore import Lore
+from policies.strategy.router import Router
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,14 @@ class Context:
         async def remind(genome: Genome) -> Library:
             return (await self.memory(policy, genome)).library
 
-        return Replay(self.settings, self.settings.policies[policy], self.provider, remind)
+        async def guide() -> Router:
+            router = Router(self.settings.choices)
+            for row in await self.registry.totals("router", policy):
+                with suppress(ValueError):  # a router that knows less still decides
+                    router.take(Lore.from_json(row.data))
+            return router
+
+        return Replay(self.settings, self.settings.policies[policy], self.provider, remind, guide)
 
     def usable(self, *genomes: Genome) -> bool:
         """True where every genome's model can be called with the operator's means."""

@@ -13,15 +13,17 @@ from evolver.examples import Example
 from evolver.provider import Completion, Provider, model_key_of, target
 from evolver.serving import Serving
 from policies.fitness import Gates, Weights, resolve, reward
-from policies.genome import Genome
+from policies.genome import Genome, StrategyLayer
 from policies.memory import Entry, Library
 from policies.outcome import Observed, classify
 from policies.render import Renderer
 from policies.strategy.checking import Checks, always
 from policies.strategy.choice import kind_of
+from policies.strategy.router import AUTO, BYTES_A_TOKEN, Router, weights_of_terms
 from policies.validators import Validators
 
 Remind = Callable[[Genome], Awaitable[Library]]
+Guide = Callable[[], Awaitable[Router | None]]
 JSON = dict[str, Any]
 Renderers = dict[tuple[str, str | None, str], Renderer]  # by genome, model key and dialect
 _BARE = Genome()  # of questions about answers
@@ -67,6 +69,10 @@ def validators_of(policy: Policy) -> Validators:
     return Validators([v if isinstance(v, str) else ("regex", v.regex) for v in policy.validators])
 
 
+async def _unguided() -> Router | None:
+    return None
+
+
 async def _forgetful(_: Genome) -> Library:
     return _NO_MEMORY
 
@@ -74,11 +80,21 @@ async def _forgetful(_: Genome) -> Library:
 class Replay:
     """Renders genomes into recorded requests of one policy and measures the answers.
 
-    `remind` gives the memory that a genome retrieves from; without it nothing is retrieved.
+    `remind` gives the memory that a genome retrieves from; without it nothing is retrieved. `guide` gives the router
+    that knows what the gateway's know; without it one that knows only what is configured.
     """
 
-    def __init__(self, settings: Settings, policy: Policy, provider: Provider, remind: Remind = _forgetful) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        policy: Policy,
+        provider: Provider,
+        remind: Remind = _forgetful,
+        guide: Guide = _unguided,
+    ) -> None:
         self._remind = remind
+        self._guide = guide
+        self._router: Router | None = None
         self._settings = settings
         self._policy = policy
         self._provider = provider
@@ -95,6 +111,8 @@ class Replay:
         """
         renderers: Renderers = {}
         memory = await self.memory(genome)
+        if genome.strategy.model_key == AUTO:
+            self._router = await self._guide() or Router(self._settings.choices)
         return list(await asyncio.gather(*(self._one(genome, example, renderers, memory) for example in examples)))
 
     async def memory(self, genome: Genome) -> Library:
@@ -107,9 +125,26 @@ class Replay:
 
     def render(self, genome: Genome, example: Example, renderers: Renderers, memory: Library | None = None) -> bytes:
         """What would go up for a recorded request, never streamed and never stored, with everything retrieved."""
-        key = model_key_of(self._settings, genome, example.body)
+        key = self._own_key(genome, example)
         body = example.dialect.detached(example.body) or example.body
         return self._rendered(genome, example, body, key, renderers, self._recalled(genome, example, memory))
+
+    def _own_key(self, genome: Genome, example: Example) -> str | None:
+        """Who serves a request: the model for its intent, the router's choice, or the one that it names."""
+        genes = genome.strategy
+        preferred = next((pair.model for pair in genes.intent_models if pair.intent == example.intent), None)
+        if preferred is not None:
+            return preferred
+        if genes.model_key == AUTO and self._router is not None and self._router.choices:
+            return self._routed(self._router, genes, example)
+        return model_key_of(self._settings, genome, example.body)
+
+    def _routed(self, router: Router, genes: StrategyLayer, example: Example) -> str:
+        tokens = len(orjson.dumps(example.body)) // BYTES_A_TOKEN
+        tools = bool(example.body.get("tools") or example.body.get("functions"))
+        fitting = [at for at, choice in enumerate(router.choices) if choice.fits(tokens, tools=tools)]
+        everyone = range(len(router.choices))
+        return router.route(example.request_text, tokens, fitting or everyone, weights_of_terms(genes)).key
 
     def _rendered(  # noqa: PLR0917
         self, genome: Genome, example: Example, body: JSON, key: str | None, renderers: Renderers, entries: list[Entry]
@@ -134,7 +169,7 @@ class Replay:
         body = example.dialect.detached(example.body)
         if body is None:
             return self._measure(example, rendered, _ATTACHED)
-        own, entries = model_key_of(self._settings, genome, example.body), self._recalled(genome, example, memory)
+        own, entries = self._own_key(genome, example), self._recalled(genome, example, memory)
 
         async def send(key: str | None, body: JSON, bare: bool) -> Completion:
             key, applied, recalled = (key or own, _BARE, []) if bare else (key or own, genome, entries)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -43,11 +43,13 @@ def planned(
     if settings.usd_per_cycle <= 0.0 or settings.calls_per_cycle <= 0 or not context.usable(*genomes):
         return Work(len(examples), findings, proposals)
     expected = {proposal.genome.content_hash: proposal.score for proposal in proposals}
+    found = material(base.genome, proposals, context.settings.policies[base.policy], context)
+    intents = tuple(sorted({example.intent for example in examples if example.intent}))
     plan = Plan(
         seeds=((base.genome, base.lineage), *((one.genome, one.lineage) for one in proposals)),
         examples=tuple(sample(examples, context.rng)),
         settings=settings,
-        material=material(base.genome, proposals, context.settings.policies[base.policy], context),
+        material=replace(found, intents=intents),
         rng=np.random.default_rng(context.rng.getrandbits(64)).bit_generator.state,
         began=context.now,
         note={"expected": expected, "examples": len(examples), "findings": findings},
@@ -142,12 +144,13 @@ def material(base: Genome, proposals: Sequence[Proposal], policy: Policy, contex
     layers: tuple[LayerName, ...] = ("prompt", "strategy", "memory") if remembers else ("prompt", "strategy")
     return Material(
         model_keys=tuple(serving_models(context)),
+        routed=len(context.settings.choices) > 1,
         rules=tuple({rule.id: rule for rule in proposed if rule.id not in now}.values()) + base.prompt.rubric,
         rewrites=rewrites,
         few_shots=tuple(dict.fromkeys(shot for prompt in prompts for shot in prompt.few_shots)),
         tool_instructions=tuple(tools),
         layers=layers,
-        frozen=frozenset({"placement"}) | ({"shots_topk"} if base.memory.shots_topk == 0 else set()),
+        frozen=frozenset({"shots_topk"} if base.memory.shots_topk == 0 else ()),
     )
 
 

@@ -1,16 +1,27 @@
 """Every evolvable gene with its kind, bounds and steps. Operators read this table; nothing else names genes.
 
-`memory.snapshot` is not here: memory evolution makes snapshots, the search only chooses how much of one is used. Which
-models vote and which one verifies (`voter_models`, `cascade_verifier`) is for operators to say.
+`memory.snapshot` is not here: memory evolution makes snapshots, the search only chooses how much of one is used.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from policies.genome import Genome, LayerName
+from policies.genome import Genome, LayerName, StrategyLayer
 from policies.strategy.agreement import MODES
+from policies.strategy.cascade import AGREEMENT
+from policies.strategy.router import AUTO
 
-Kind = Literal["toggle", "choice", "number", "model", "rules", "text", "few_shots"]
+Kind = Literal["toggle", "choice", "number", "model", "models", "intents", "rules", "text", "few_shots"]
+
+_NEEDS: dict[str, Callable[[StrategyLayer], bool]] = {
+    "router_": lambda genes: genes.model_key == AUTO,
+    "cascade_": lambda genes: genes.cascade_model is not None,
+    "voter": lambda genes: genes.use_consensus,
+    "quorum": lambda genes: genes.use_consensus,
+    "consensus_": lambda genes: genes.use_consensus,
+    "agreement": lambda genes: genes.use_consensus or genes.cascade_verifier == AGREEMENT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,11 @@ class Gene:
         fields = {name: getattr(layer, name) for name in type(layer).model_fields}
         return genome.model_copy(update={self.layer: type(layer)(**(fields | {self.name: value}))})
 
+    def idle(self, genome: Genome) -> bool:
+        """Whether the gene does nothing in that genome, because another one that it belongs to is off."""
+        needed = next((needed for prefix, needed in _NEEDS.items() if self.name.startswith(prefix)), None)
+        return needed is not None and self.name != "cascade_model" and not needed(genome.strategy)
+
     def step(self, value: float | None, by: float) -> float | int:
         """One step from `value` (from `start` where unset), kept within bounds and free of float dust."""
         low, high = self.bounds
@@ -48,7 +64,7 @@ class Gene:
 
 GENES: tuple[Gene, ...] = (
     Gene("prompt", "rubric", "rules"),
-    Gene("prompt", "placement", "choice", choices=("before", "after", "replace")),
+    Gene("prompt", "placement", "choice", choices=("before", "after")),  # `replace` drops the client's own text
     Gene("prompt", "cot", "toggle", choices=(False, True)),
     Gene("prompt", "few_shots", "few_shots"),
     Gene("prompt", "tone", "choice", choices=(None, "neutral", "friendly", "formal")),
@@ -56,8 +72,6 @@ GENES: tuple[Gene, ...] = (
     Gene("prompt", "format", "choice", choices=(None, "plain", "markdown", "json")),
     Gene("prompt", "tool_instructions", "text"),
     Gene("memory", "retriever_topk", "number", bounds=(0, 20), steps=(1, 2), start=3),
-    Gene("memory", "shots_topk", "number", bounds=(0, 8), steps=(1, 2), start=2),
-    Gene("memory", "min_score", "number", bounds=(0.0, 50.0), steps=(0.5, 2.0)),
     Gene("memory", "shots_topk", "number", bounds=(0, 8), steps=(1, 2), start=2),
     Gene("memory", "min_score", "number", bounds=(0.0, 50.0), steps=(0.5, 2.5), start=0.0),
     Gene("strategy", "model_key", "model"),
@@ -70,7 +84,9 @@ GENES: tuple[Gene, ...] = (
     Gene("strategy", "quorum", "number", bounds=(0.2, 1.0), steps=(0.1, 0.2), start=0.6),
     Gene("strategy", "agreement", "choice", choices=MODES),
     Gene("strategy", "consensus_deadline_s", "number", bounds=(0.5, 120.0), steps=(0.5, 5.0), start=30.0),
+    Gene("strategy", "voter_models", "models"),
     Gene("strategy", "cascade_model", "model"),
+    Gene("strategy", "cascade_verifier", "model"),
     Gene("strategy", "cascade_threshold", "number", bounds=(0.1, 1.0), steps=(0.1, 0.2), start=0.6),
     Gene("strategy", "cascade_samples", "number", bounds=(1, 5), steps=(1, 2), start=3),
     Gene("strategy", "router_similarity", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=1.0),
@@ -78,8 +94,13 @@ GENES: tuple[Gene, ...] = (
     Gene("strategy", "router_rating", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=0.3),
     Gene("strategy", "router_cost", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=0.3),
     Gene("strategy", "router_latency", "number", bounds=(0.0, 2.0), steps=(0.1, 0.3), start=0.1),
+    Gene("strategy", "intent_models", "intents"),
+    Gene("strategy", "timeout_s", "number", bounds=(1.0, 600.0), steps=(5.0, 20.0), start=60.0),
+    Gene("strategy", "first_byte_timeout_s", "number", bounds=(0.5, 300.0), steps=(2.5, 10.5), start=20.0),
+    Gene("strategy", "retries", "number", bounds=(0, 5), steps=(1,), start=2),
+    Gene("strategy", "max_in_flight", "number", bounds=(1, 1024), steps=(4, 16), start=64),
 )
-# A replay makes one plain call, in which these do not act: they are proposed, and tried on traffic, but not searched.
+# Of these nothing shows where each request is one call that nothing limits: worlds of that kind leave them alone.
 SERVED = frozenset(gene.name for gene in GENES[next(at for at, g in enumerate(GENES) if g.name == "repairs") :])
 BY_NAME: dict[str, Gene] = {gene.name: gene for gene in GENES}
 

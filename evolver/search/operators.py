@@ -6,12 +6,15 @@ that have passed their own checks; the search writes no prose of its own.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from evolver.search.genes import BY_NAME, SERVED, Gene, of_kind
-from policies.genome import LAYERS, FewShot, Genome, LayerName, Rule
+from policies.genome import LAYERS, FewShot, Genome, LayerName, Rule, StrategyLayer
+from policies.strategy.cascade import AGREEMENT
+from policies.strategy.router import AUTO
 
 PROTECTED = "protected"
 MAX_RULES = 24  # a rubric beyond this is diluted, whatever its rules say
@@ -27,7 +30,9 @@ class Material:
     few_shots: tuple[FewShot, ...] = ()
     tool_instructions: tuple[str, ...] = ()
     layers: tuple[LayerName, ...] = ("prompt", "strategy")  # add "memory" where there is one to retrieve from
-    frozen: frozenset[str] = frozenset({"placement"}) | SERVED  # left alone: `replace` drops the client's own text
+    routed: bool = False  # a router has models to choose from
+    intents: tuple[str, ...] = ()  # that requests are told apart by
+    frozen: frozenset[str] = frozenset({"placement"}) | SERVED  # left alone
 
 
 Apply = Callable[[Sequence[Genome], Material, np.random.Generator], Genome | None]
@@ -46,14 +51,19 @@ def _pick(options: Sequence[Any], rng: np.random.Generator) -> Any:
     return options[int(rng.integers(len(options)))]
 
 
-def _gene(genes: Sequence[Gene], material: Material, rng: np.random.Generator) -> Gene | None:
-    usable = [gene for gene in genes if gene.layer in material.layers and gene.name not in material.frozen]
+def _gene(genes: Sequence[Gene], genome: Genome, material: Material, rng: np.random.Generator) -> Gene | None:
+    """One that may be varied, and that does something in the genome."""
+    usable = [
+        gene
+        for gene in genes
+        if gene.layer in material.layers and gene.name not in material.frozen and not gene.idle(genome)
+    ]
     return _pick(usable, rng) if usable else None
 
 
 def toggle(parents: Sequence[Genome], material: Material, rng: np.random.Generator) -> Genome | None:
     """Switch a flag, or choose another of a few values."""
-    gene = _gene(of_kind("toggle", "choice"), material, rng)
+    gene = _gene(of_kind("toggle", "choice"), parents[0], material, rng)
     if gene is None:
         return None
     return gene.write(parents[0], _pick([choice for choice in gene.choices if choice != gene.read(parents[0])], rng))
@@ -61,7 +71,7 @@ def toggle(parents: Sequence[Genome], material: Material, rng: np.random.Generat
 
 def jitter(parents: Sequence[Genome], material: Material, rng: np.random.Generator) -> Genome | None:
     """Move a number by one of its steps, up or down."""
-    gene = _gene(of_kind("number"), material, rng)
+    gene = _gene(of_kind("number"), parents[0], material, rng)
     if gene is None:
         return None
     value = gene.read(parents[0])
@@ -70,10 +80,30 @@ def jitter(parents: Sequence[Genome], material: Material, rng: np.random.Generat
 
 
 def swap_model(parents: Sequence[Genome], material: Material, rng: np.random.Generator) -> Genome | None:
-    """Another model key."""
-    gene = _gene(of_kind("model"), material, rng)
-    others = [key for key in material.model_keys if gene is not None and key != gene.read(parents[0])]
-    return gene.write(parents[0], _pick(others, rng)) if gene and others else None
+    """Another model key; others to vote; or a model for the requests of an intent."""
+    gene = _gene(of_kind("model", "models", "intents"), parents[0], material, rng)
+    options = _models_for(gene, parents[0].strategy, material) if gene is not None else []
+    others = [value for value in options if gene is not None and value != gene.read(parents[0])]
+    return gene.write(parents[0], _pick(others, rng)) if gene is not None and others else None
+
+
+def _models_for(gene: Gene, genes: StrategyLayer, material: Material) -> list[Any]:
+    """What such a gene may become. No cascade leads to itself."""
+    named = material.model_keys
+    match gene.name:
+        case "model_key":
+            return [*(key for key in named if key != genes.cascade_model), *([AUTO] if material.routed else [])]
+        case "cascade_model":
+            return [None, *(key for key in named if key != genes.model_key)]
+        case "cascade_verifier":
+            return [None, AGREEMENT, *named]
+        case "voter_models":
+            return [(), *combinations(named, 2)]
+        case _:
+            kept = {pair.intent: pair.model for pair in genes.intent_models}
+            without = [{i: key for i, key in kept.items() if i != intent} for intent in kept]
+            made = [*without, *({**kept, intent: key} for intent in material.intents for key in named)]
+            return [StrategyLayer.model_validate({"intent_models": pairs}).intent_models for pairs in made]
 
 
 def _with_rules(genome: Genome, rules: Sequence[Rule]) -> Genome:

@@ -99,6 +99,8 @@ def _material_to_json(material: Material) -> dict[str, Any]:
         "few_shots": [shot.model_dump(mode="json") for shot in material.few_shots],
         "tool_instructions": material.tool_instructions,
         "layers": material.layers,
+        "routed": material.routed,
+        "intents": material.intents,
         "frozen": sorted(material.frozen),
     }
 
@@ -111,5 +113,7 @@ def _material_from_json(value: Mapping[str, Any]) -> Material:
         few_shots=tuple(FewShot.model_validate(shot) for shot in value["few_shots"]),
         tool_instructions=tuple(value["tool_instructions"]),
         layers=tuple(value["layers"]),
+        routed=value.get("routed", False),
+        intents=tuple(value.get("intents", ())),
         frozen=frozenset(value["frozen"]),
     )

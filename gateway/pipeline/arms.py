@@ -12,10 +12,10 @@ from policies.genome import Genome
 from policies.intents import Classifier
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
-from policies.resilience import RetryBudget
+from policies.resilience import RetryBudget, TimeoutRules
 from policies.strategy.choice import answering, kind_of, verifying
-from policies.strategy.router import AUTO, Router
-from policies.strategy.router import Weights as RouterWeights
+from policies.strategy.limits import limited
+from policies.strategy.router import AUTO, Router, weights_of_terms
 from policies.validators import Validators
 
 _BARE = Genome()  # of questions about answers
@@ -41,6 +41,9 @@ class Workshop(Protocol):
 
     def retries(self, name: str, policy: Policy) -> RetryBudget:
         """What a policy may spend on retries."""
+
+    def channel(self, policy: str, target: Target, limit: int) -> Target:
+        """A target that so many calls of the policy may be with at a time."""
 
     def counters(self, policy: str, role: Role) -> ArmCounters:
         """Where a role's arms count."""
@@ -78,6 +81,7 @@ class Parts:
         try:
             default, by_model = self._ways(genome, digest)
             service = self._service(genome, digest)
+            opened = self._open(genome, digest)
         except OperatorError as error:
             self.problems.append(f"{role} {candidate or label}: {error}")
             return None
@@ -86,6 +90,7 @@ class Parts:
         except NotFoundError as error:
             self.problems.append(f"{role} {candidate or label}: {error}")
             return None
+        rules = limited(genome.strategy, self.policy.resilience)
         return Arm(
             hash=digest,
             role=role,
@@ -97,26 +102,27 @@ class Parts:
             fallbacks=tuple(self._fallbacks(genome, digest)),
             memory=memory,
             counters=self.workshop.counters(self.name, role),
+            rules=rules,
+            timeouts=rules.timeouts if rules.timeouts != TimeoutRules() else None,
             hash_bytes=digest.encode(),
             version_bytes=label.encode(),
             service=service,
-            open=self._open(genome, digest),
+            open=opened,
         )
 
     def _open(self, genome: Genome, digest: str) -> Open | None:
-        """What the router may choose from: the models that have a `capability`."""
-        genes, router = genome.strategy, self.router
-        if genes.model_key != AUTO or router is None:
+        """What may be chosen: models that have a `capability` by the router, others for intents."""
+        genes = genome.strategy
+        router = self.router if genes.model_key == AUTO else None
+        if router is None and not genes.intent_models:
             return None
-        ways = tuple(self._way(genome, digest, self._named(choice.key)) for choice in router.choices)
-        weights = RouterWeights(
-            genes.router_similarity,
-            genes.router_capability,
-            genes.router_rating,
-            genes.router_cost,
-            genes.router_latency,
+        choices = router.choices if router is not None else ()
+        return Open(
+            router=router,
+            ways=tuple(self._way(genome, digest, self._named(choice.key)) for choice in choices),
+            weights=weights_of_terms(genes),
+            preferred={pair.intent: self._way(genome, digest, self._named(pair.model)) for pair in genes.intent_models},
         )
-        return Open(router, ways, weights)
 
     def _service(self, genome: Genome, digest: str) -> Service | None:
         if kind_of(genome.strategy) == "plain":
@@ -159,4 +165,5 @@ class Parts:
     def _way(self, genome: Genome, digest: str, target: Target) -> Way:
         renderer = self.workshop.renderer(genome, digest, target.model, self.policy)
         self.used.add(renderer)
-        return Way(renderer, target)
+        limit = genome.strategy.max_in_flight
+        return Way(renderer, target if limit is None else self.workshop.channel(self.name, target, limit))

@@ -6,6 +6,7 @@ from typing import Any
 
 from config.settings import Policy, Regex, Settings
 from gateway.pipeline.arms import Parts
+from gateway.pipeline.channels import Channels
 from gateway.pipeline.epoch import Epoch, Target
 from gateway.pipeline.intents import Intents
 from gateway.pipeline.memories import PATIENCE_S, Memories, Memory
@@ -40,6 +41,7 @@ class Builder:
         self._budgets: dict[str, tuple[BudgetRules, RetryBudget]] = {}
         self._intents = Intents()
         self.routers = Routers()
+        self._channels = Channels()
         self._number = 0
         self._renderers: dict[tuple[object, ...], Renderer] = {}
         self._validators: dict[tuple[object, ...], Validators] = {}
@@ -89,6 +91,7 @@ class Builder:
             used |= scene.used
         self._intents.keep(settings.policies)
         self.routers.keep(settings.policies)
+        self._channels.keep(settings.policies, routes.values())
         self._renderers = {key: renderer for key, renderer in self._renderers.items() if renderer in used}
         return Epoch(
             number=self._number,
@@ -154,6 +157,10 @@ class Builder:
             budget = RetryBudget(rules, self._clock())
             self._budgets[name] = (rules, budget)
         return budget
+
+    def channel(self, policy: str, target: Target, limit: int) -> Target:
+        """A target that so many calls of the policy may be with at a time: the same as long as its upstream is."""
+        return self._channels.of(policy, target, limit)
 
     def counters(self, policy: str, role: Role) -> ArmCounters:
         """Where a role's arms count."""

@@ -120,8 +120,8 @@ class Courier:
             self._fail(Failure(502, "upstream_call", message, "upstream_call"), None)
 
     def _timeouts(self) -> TimeoutRules | None:
-        """The policy's; another attempt has what is left of the total."""
-        rules, recovery = self._exchange.plan.view.timeouts, self._recovery
+        """The arm's; another attempt has what is left of the total."""
+        rules, recovery = self._exchange.plan.arm.timeouts, self._recovery
         if recovery is None:
             return rules
         return (rules or TimeoutRules()).within(recovery.attempts.left_s(self._core.loop.time()))

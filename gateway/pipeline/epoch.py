@@ -19,7 +19,7 @@ from policies.intents import Classifier
 from policies.matching import Matcher
 from policies.registry.values import Role
 from policies.render import ModelTarget, Renderer
-from policies.resilience import RetryBudget, TimeoutRules
+from policies.resilience import ResilienceRules, RetryBudget, TimeoutRules
 from policies.strategy.checking import Checks
 from policies.strategy.router import Router
 from policies.strategy.router import Weights as RouterWeights
@@ -48,11 +48,15 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An arm whose genome leaves the model open: the policy's router, which outlives epochs, and what it weighs."""
+    """An arm whose genome leaves the model open, or prefers one for some intents.
 
-    router: Router
+    The router is the policy's, and outlives epochs.
+    """
+
+    router: Router | None  # None: the genome names a model for all other requests
     ways: tuple[Way, ...]  # by position in the router's choices
     weights: RouterWeights
+    preferred: Mapping[str, Way]  # by intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,12 @@ class Arm:
     fallbacks: tuple[Way, ...]  # for a request that failed, in order
     memory: Memory | None
     counters: ArmCounters
+    rules: ResilienceRules  # the policy's, as far as the genome says nothing else
+    timeouts: TimeoutRules | None  # None: the upstream's own
     hash_bytes: bytes
     version_bytes: bytes
     service: Service | None = None  # None: one call, relayed as it comes
-    open: Open | None = None  # None: the model is the genome's or the client's
+    open: Open | None = None  # None: the model is the genome's or the client's, whatever is asked
 
     def way(self, model: str) -> Way:
         """How a request for `model` is rendered."""
@@ -139,7 +145,6 @@ class PolicyView:
     subjects: frozenset[str]  # arms that a trial may take back
     shadows: tuple[Arm, ...]
     retries: RetryBudget
-    timeouts: TimeoutRules | None  # None: the upstream's own
     dialect: Dialect  # of the endpoint that the policy covers
     validators: Validators
     always_validates: bool  # some check applies even without `response_format` and tool calls

@@ -30,7 +30,7 @@ from gateway.pipeline.strategy.routing import learn, routed
 from policies.intents import Classifier
 from policies.outcome import Answer
 from policies.resilience import Attempts
-from policies.strategy.router import Routing
+from policies.strategy.router import Preferred, Routing
 
 
 class Exchange:
@@ -41,7 +41,7 @@ class Exchange:
     _before_s = _first_ms = _answered_ms = 0.0
     _fell_open = _ended = _streams = False
     _way: Way | None = None  # where the router has chosen it
-    routing: Routing | None = None
+    routing: Routing | Preferred | None = None
     trace: Any = None  # a note of the observer's
     intent = ""  # what it is about, where its policy tells intents apart
 
@@ -108,7 +108,8 @@ class Exchange:
     def _route(self, arm: Open) -> None:
         try:
             now = self._core.loop.time()
-            found = routed(arm, self.body, self.request.body, self.turns, self.may_go, now)
+            intents = self.plan.view.intents
+            found = routed(arm, intents, self.body, self.request.body, self.turns, self.may_go, now)
             if found is not None:
                 self._way, self.routing = found
         except Exception as error:  # noqa: BLE001
@@ -149,7 +150,7 @@ class Exchange:
     def attempts(self, now: float, *, falls_back: bool = True) -> Attempts:
         """Begin to count attempts, after the first has failed."""
         view, core = self.plan.view, self._core
-        rules = view.settings.resilience
+        rules = self.plan.arm.rules
         total = rules.timeouts.total_s or self._longest_s()
         deadline = now + total - (core.now() - self.at)
         return Attempts(rules, view.retries, legs=1 + len(self.fallbacks) if falls_back else 1, deadline=deadline)
@@ -287,7 +288,7 @@ class Exchange:
         reply.on_gone = reply.on_pause = reply.on_resume = None
         del self._courier
 
-    def _learn(self, routing: Routing, done: Settled) -> None:
+    def _learn(self, routing: Routing | Preferred, done: Settled) -> None:
         arm = self.plan.arm.open
         try:
             if arm is not None:

@@ -27,7 +27,7 @@ from gateway.pipeline.strategy.shadowed import Shadowed
 from gateway.recording.frames import Signal
 from policies.render import Turns
 from policies.strategy.choice import most_calls
-from policies.strategy.router import Routing
+from policies.strategy.router import Preferred, Routing
 
 Serve = Callable[[Owner, Rendered, Service], Server]
 
@@ -143,13 +143,13 @@ class Lot:
         self.calls = most_calls(arm.genome.strategy)
         self.reserved = self.calls * sample.view.settings.budgets.usd_per_request
         self.way: Way = arm.way(sample.model)
-        self.routing: Routing | None = None
+        self.routing: Routing | Preferred | None = None
 
     def route(self, arm: Open) -> None:
         """Let the router choose, where the genome leaves the model open."""
         sample, now = self.sample, asyncio.get_running_loop().time()
         try:
-            found = routed(arm, self.body, sample.request.body, sample.turns, _anywhere, now)
+            found = routed(arm, sample.view.intents, self.body, sample.request.body, sample.turns, _anywhere, now)
         except Exception as error:  # noqa: BLE001
             self.mirror.fall_open.count("mirror", error)
             return

@@ -1,5 +1,7 @@
 """The upstreams that share one model, by weight: each unit has its own order of them, and keeps its first as it can."""
 
+from collections.abc import Callable
+
 from gateway.pipeline.routes import Route
 from policies.resilience import preference
 
@@ -12,6 +14,10 @@ class Places:
     def __init__(self, routes: tuple[Route, ...], weights: tuple[float, ...]) -> None:
         self._routes = routes
         self._weights = weights
+
+    def over(self, view: Callable[[Route], Route]) -> "Places":
+        """The same places, seen through views of their routes."""
+        return Places(tuple(view(route) for route in self._routes), self._weights)
 
     def pick(self, unit: str, now: float, *, credentials: bool, avoid: Route | None = None) -> Route:
         """The route for a unit's request: the first in its order that would admit it at once, else the first named.

@@ -12,10 +12,9 @@ from policies.errors import OperatorError
 from policies.evidence.returns import tries_of
 from policies.factorial import Design
 from policies.fitness import Gates, Weights, resolve
-from policies.genome import MemoryLayer
+from policies.genome import MemoryLayer, StrategyLayer
 from policies.intents import Classifier
 from policies.render import Renderer
-from policies.resilience import TimeoutRules
 from policies.salt import salt_name
 from policies.strategy.checking import Checks, always
 
@@ -102,7 +101,6 @@ class Scene:
             subjects=frozenset(trial.subject for trial in trials),
             shadows=self._shadows(),
             retries=self._workshop.retries(self._name, self._policy),
-            timeouts=self._timeouts(),
             dialect=dialect_of(self._policy.match.path),
             validators=checks.validators,
             always_validates=checks.always,
@@ -124,10 +122,6 @@ class Scene:
         except ValueError as error:
             self._parts.problems.append(str(error))
             return None
-
-    def _timeouts(self) -> TimeoutRules | None:
-        rules = self._policy.resilience.timeouts
-        return rules if rules != TimeoutRules() else None
 
     def _weights(self) -> Weights:
         wanted, budgets = self._policy.reward.weights, self._policy.budgets
@@ -181,10 +175,12 @@ class Scene:
         arm = self._parts.arm(genome, "production", label, None)
         if arm is not None:
             return arm
-        # Its memory is gone, or its model: the prompt still applies, if need be to the client's own model.
+        # Its memory is gone, or a model: the prompt still applies, if need be to one call of the client's own model.
         unreminded = genome.model_copy(update={"memory": MemoryLayer()})
-        strategy = genome.strategy.model_copy(update={"model_key": None})
-        for plain in (unreminded, unreminded.model_copy(update={"strategy": strategy})):
+        genes = genome.strategy
+        single = StrategyLayer(temperature=genes.temperature, top_p=genes.top_p, max_tokens=genes.max_tokens)
+        own = single.model_copy(update={"model_key": genes.model_key})
+        for plain in (unreminded, *(unreminded.model_copy(update={"strategy": kept}) for kept in (own, single))):
             arm = self._parts.arm(plain, "production", label, None)
             if arm is not None:
                 return arm

@@ -76,6 +76,13 @@ class PromptLayer(Layer):
         return rules
 
 
+class Preference(Layer):
+    """Requests of an intent (as `policies.intents` names it) go to a model."""
+
+    intent: Annotated[str, Field(min_length=1, max_length=64)]
+    model: ModelKey
+
+
 class MemoryLayer(Layer):
     """What the model is reminded of: `retriever_topk` entries of the snapshot with that content hash.
 
@@ -119,3 +126,22 @@ class StrategyLayer(Layer):
     cascade_verifier: ModelKey | None = None  # none: the cheap model itself; `agreement`: of further answers of it
     cascade_threshold: float = Field(default=0.6, ge=0.05, le=1.0)  # of confidence
     cascade_samples: int = Field(default=3, ge=1, le=5)  # verdicts, or further answers
+    # Before `model_key`, for requests whose intent is known; written as `{intent: model}` or as a list.
+    intent_models: tuple[Preference, ...] = Field(default=(), max_length=16)
+    # Limits; none: what the policy and the upstream say.
+    timeout_s: float | None = Field(default=None, ge=1.0, le=600.0)  # of all attempts together
+    first_byte_timeout_s: float | None = Field(default=None, ge=0.5, le=300.0)  # of one attempt
+    retries: int | None = Field(default=None, ge=0, le=5)
+    max_in_flight: int | None = Field(default=None, ge=1, le=1_024)  # calls of one channel: policy and model
+
+    @field_validator("intent_models", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        return [{"intent": each, "model": key} for each, key in value.items()] if isinstance(value, dict) else value
+
+    @field_validator("intent_models")
+    @classmethod
+    def _intents_are_unique(cls, pairs: tuple[Preference, ...]) -> tuple[Preference, ...]:
+        if len({pair.intent for pair in pairs}) != len(pairs):
+            raise ValueError("an intent has two models; give it one")
+        return pairs

@@ -54,6 +54,7 @@ def answering(genes: StrategyLayer) -> Iterator[tuple[str, str]]:
     Raises:
         ValueError: a cascade that leads from a model to itself.
     """
+    yield from (("intent_models", pair.model) for pair in genes.intent_models)
     if genes.use_consensus:
         yield from (("voter_models", key) for key in genes.voter_models)
     if genes.cascade_model is not None:

@@ -20,10 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.genome import StrategyLayer
 from policies.strategy.features import DIMENSIONS, features
 from policies.strategy.lore import Known, Lore
 
 AUTO = "auto"
+BYTES_A_TOKEN = 4  # about, of a request
 NEIGHBOURS = 7
 KEPT = 2560  # requests, shared evenly among the models
 _PRIOR = 1.0  # neighbours of quality 1/2 that are always there, each as near as can be
@@ -46,6 +48,17 @@ class Weights:
     rating: float = 0.3
     cost: float = 0.3
     latency: float = 0.1
+
+
+def weights_of_terms(genes: StrategyLayer) -> Weights:
+    """As a genome has them."""
+    return Weights(
+        genes.router_similarity,
+        genes.router_capability,
+        genes.router_rating,
+        genes.router_cost,
+        genes.router_latency,
+    )
 
 
 class Choice(NamedTuple):
@@ -74,6 +87,18 @@ class Routing(NamedTuple):
     def record(self) -> dict[str, Any]:
         """As the assignment frame has it."""
         return {"key": self.key, "terms": {key: [round(x, 4) for x in terms] for key, terms in self.terms.items()}}
+
+
+class Preferred(NamedTuple):
+    """The genome has a model for the request's intent, so that nothing was weighed."""
+
+    key: str
+    intent: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As the assignment frame has it."""
+        return {"key": self.key, "intent": self.intent}
 
 
 class Router:

@@ -7,11 +7,13 @@ from typing import Any
 import orjson
 import pytest
 
+from evolver.search.genes import GENES as SEARCHED
 from policies.dialects import CHAT, DIALECTS, Dialect
 from policies.genome import LAYERS, Genome
 from policies.memory import Entry, Library, retrieve, snapshot_hash
 from policies.render import ModelTarget, Renderer
 from tests.gateway.pipeline.strategy.genes import STRATEGIES
+from tests.gateway.pipeline.strategy.test_limits import LIMITS
 
 Sent = dict[str, Any]
 MODELS = {key: ModelTarget(key=key, upstream="u", model=f"provider-{key}") for key in ("small", "large")}
@@ -99,8 +101,11 @@ GENES: dict[tuple[str, str], Row] = {
     ("strategy", "max_tokens"): Row((512,), (sends("max_tokens", 512),)),
 }
 
-# Genes that show not in what one call sends but in how many calls there are, and which answer the client gets.
-SERVED = {("strategy", gene) for gene in STRATEGIES}
+# Genes that show not in what one call sends but in how many calls there are, when, to whom, and which answer the client
+# gets: each has a row there, with a live gateway.
+SERVED = {("strategy", gene) for gene in (*STRATEGIES, *LIMITS)}
+# Evolved by operations of its own, see evolver.memory.
+ELSEWHERE = {("memory", "snapshot")}
 
 
 def send(genome: Genome, request: Sent, dialect: Dialect = CHAT) -> bytes:
@@ -121,6 +126,13 @@ def test_every_gene_has_a_row() -> None:
     genes = {(name, gene) for name in LAYERS for gene in type(getattr(Genome(), name)).model_fields}
     assert set(Genome.model_fields) == set(LAYERS)
     assert genes == set(GENES) | SERVED
+
+
+def test_every_gene_is_in_the_search_space() -> None:
+    genes = {(name, gene) for name in LAYERS for gene in type(getattr(Genome(), name)).model_fields}
+    searched = [(gene.layer, gene.name) for gene in SEARCHED]
+    assert set(searched) == genes - ELSEWHERE
+    assert len(searched) == len(set(searched))
 
 
 @pytest.mark.parametrize(("layer", "gene"), GENES)

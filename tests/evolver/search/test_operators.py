@@ -32,7 +32,7 @@ FULL = Genome(
 OTHER = Genome(prompt=PromptLayer(rubric=(*RULES[:1], MATERIAL.rules[0])), strategy=StrategyLayer(temperature=0.2))
 
 
-OTHERS_SAY = {("memory", "snapshot"), ("strategy", "voter_models"), ("strategy", "cascade_verifier")}
+OTHERS_SAY = {("memory", "snapshot")}
 
 
 def test_the_table_names_every_gene_that_evolves() -> None:
@@ -92,3 +92,48 @@ def test_a_confined_child_differs_in_the_layer_just_tried(seed: int) -> None:
     assert both == child
     none = confine(child, parent, base, Material(layers=("memory",)), single_layer=False, rng=rng)
     assert none == base
+
+
+SERVING = Genome(
+    prompt=PromptLayer(rubric=RULES),
+    strategy=StrategyLayer(
+        model_key="large", use_consensus=True, cascade_model="small", cascade_verifier="agreement", retries=1
+    ),
+)
+EVERYTHING = Material(
+    model_keys=("large", "small", "tiny"),
+    rules=MATERIAL.rules,
+    rewrites=MATERIAL.rewrites,
+    few_shots=SHOTS,
+    tool_instructions=MATERIAL.tool_instructions,
+    layers=LAYERS,
+    routed=True,
+    intents=("invoices",),
+    frozen=frozenset(),
+)
+
+
+def test_every_gene_is_varied_where_it_does_something() -> None:
+    rng = np.random.default_rng(0)
+    routed = BY_NAME["model_key"].write(SERVING, "auto")
+    touched = set()
+    for parent in (SERVING, routed):
+        for _ in range(1500):
+            for operator in OPERATORS:
+                child = operator.apply([parent, OTHER], EVERYTHING, rng) if operator.parents == 1 else None
+                if child is not None:
+                    touched |= {gene.name for gene in GENES if gene.read(child) != gene.read(parent)}
+    assert touched == {gene.name for gene in GENES}
+
+
+def test_a_gene_that_does_nothing_is_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    plain = Genome(strategy=StrategyLayer(model_key="large"))
+    touched = set()
+    for _ in range(1500):
+        for operator in OPERATORS[:3]:
+            child = operator.apply([plain], EVERYTHING, rng)
+            assert child is None or child.strategy.cascade_model != child.strategy.model_key
+            touched |= {gene.name for gene in GENES if child is not None and gene.read(child) != gene.read(plain)}
+    assert not any(name.startswith(("router_", "voter", "quorum", "agreement", "consensus_")) for name in touched)
+    assert "use_consensus" in touched

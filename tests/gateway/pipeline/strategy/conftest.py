@@ -60,6 +60,7 @@ class Bench:
         arm = self.gateway.core.epoch.policies["assistant"].production.open
         for key, quality, ms in known:
             assert arm is not None
+            assert arm.router is not None
             arm.router.learn(key, features("How much?"), quality, ms=ms, tokens=5)
 
     async def ask(self, **extra: Any) -> str:

@@ -70,6 +70,7 @@ async def test_the_router_chooses_in_the_shadow_and_learns_from_it(tmp_path: Pat
         assert found.sent[1]["model"] == "sandbox-small"
         (arm,) = found.gateway.core.epoch.policies["assistant"].shadows
         assert arm.open is not None
+        assert arm.open.router is not None
         assert arm.open.router.changes == 1
 
 
