@@ -5,6 +5,8 @@
 2. What nobody remembers is looked up in the recordings, one request at a time, in a process of its own: within the time
    for which they are kept, feedback is never too late.
 3. At most `WAITING` searches wait; beyond that a word is refused, to be sent again.
+4. A credential may send so many words a minute (`gateway.limits.feedback_per_minute`): a flood from one client is
+   refused and moves no decision.
 """
 
 import asyncio
@@ -14,6 +16,8 @@ from asyncio.subprocess import PIPE
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import blake2b
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ from gateway.pipeline.feedback import Feedback
 from gateway.pipeline.recent import Recent
 from gateway.pipeline.replay import restored
 from gateway.recording.ids import id_time
+from policies.allowance import Allowance
 from policies.errors import ClientError
 
 log = logging.getLogger("evogate.feedback")
@@ -56,6 +61,7 @@ class Desk:
         self.others: Callable[[str], Awaitable[dict[str, Any] | None]] | None = None
         self.retain_s = retain_s
         self._core = core
+        self._allowance = Allowance()
         self._spools = spools
         self._looked_up: OrderedDict[str, Recent] = OrderedDict()
         self._one = asyncio.Semaphore(1)
@@ -68,6 +74,11 @@ class Desk:
         except ClientError as error:
             done(Heard(400, reason="invalid_feedback", message=str(error)))
             return
+        wait_s = self._flooded(credential)
+        if wait_s:
+            message = f"this credential sends more feedback than is taken; go on in {ceil(wait_s)} s"
+            done(Heard(429, reason="feedback_flood", message=message))
+            return
         entry = feedback.find(self._core, said, credential)
         if entry is not None and (said.session is None or self.others is None):
             self._learn(entry, said, done)
@@ -79,6 +90,12 @@ class Desk:
             task = asyncio.get_running_loop().create_task(self._search(raw, said, done))
             self._searches.add(task)
             task.add_done_callback(self._searches.discard)
+
+    def _flooded(self, credential: bytes | None) -> float:
+        """The seconds for which a credential has said enough; it is kept as a digest."""
+        client = blake2b(credential or b"", digest_size=16, key=self._core.key).digest()
+        limit = self._core.epoch.settings.gateway.limits.feedback_per_minute
+        return self._allowance.take(client, limit, self._core.loop.time())
 
     def remembers(self, raw: str) -> float | None:
         """For the others: when this worker gave the answer that a word is about; None where it gave none of late."""

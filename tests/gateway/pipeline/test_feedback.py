@@ -1,12 +1,15 @@
 """`POST /v1/feedback`: addressing, validation, idempotence, and what it changes."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.pipeline import desk
-from tests.gateway.pipeline.conftest import Running
+from tests.gateway.pipeline.conftest import Running, running, settings
+from tests.gateway.pipeline.scripted import provider
+from tests.gateway.pipeline.test_suspension import fine
 
 
 async def send(gateway: Running, **body: Any) -> tuple[int, Any]:
@@ -69,6 +72,25 @@ async def test_searches_are_bounded(gateway: Running, monkeypatch: pytest.Monkey
     assert (status, body["error"]["code"]) == (503, "feedback_busy")
     go.set()
     assert [status for status, _ in await asyncio.gather(*waiting)] == [404, 404]
+
+
+async def test_a_flood_from_one_credential_is_refused_counted_and_moves_nothing(tmp_path: Path) -> None:
+    limits = {"limits": {"feedback_per_minute": 5}}
+    async with provider(fine) as base, running(settings(base, gateway=limits), tmp_path) as gateway:
+        arm = gateway.core.epoch.policies["assistant"].production.hash
+        ids = [(await gateway.ask(f"q{n}"))[1]["x-evogate-request-id"] for n in range(12)]
+        said = [(await send(gateway, request_id=each, label="down"))[0] for each in ids[:5]]
+        after = gateway.core.posteriors.of("assistant", arm)
+        for each in ids[5:]:
+            status, body = await send(gateway, request_id=each, label="down")
+            assert (status, body["error"]["code"]) == (429, "feedback_flood")
+        assert said == [202] * 5
+        assert gateway.core.posteriors.of("assistant", arm) == after
+        assert gateway.core.metrics.errors["feedback_flood"] == 7
+        other = {"Authorization": "Bearer another"}
+        word = {"request_id": ids[-1], "label": "down"}
+        async with gateway.http.post(f"{gateway.url}/v1/feedback", json=word, headers=other) as answer:
+            assert answer.status == 202
 
 
 async def test_a_session_means_its_latest_request(gateway: Running) -> None:
