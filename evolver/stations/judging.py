@@ -14,8 +14,11 @@ from evolver.judge.pairwise import PROMPT, JudgeError, bounds, judge
 from evolver.provider import model_key_of
 from evolver.stations.base import Move, wait
 from evolver.store.reads import Texts
+from policies.genome import Genome
 from policies.registry.operations import production_of
 from policies.registry.values import Candidate
+from policies.strategy.choice import answering
+from policies.strategy.router import AUTO
 
 ALPHA = 0.05
 LOOKS = 4
@@ -50,11 +53,11 @@ class Judging:
         return Move("pass", reason, "judge", {"required": False})
 
     async def _refusal(self, candidate: Candidate, model_key: str, context: Context) -> str:
-        """A model is no judge of its own answers."""
+        """A model is no judge of its own answers, nor of those that a strategy has it give."""
         production, _ = await production_of(context.registry, candidate.policy)
-        judged = {model_key_of(context.settings, genome, {}) for genome in (production.genome, candidate.genome)}
+        judged = {key for genome in (production.genome, candidate.genome) for key in _answer_for(genome, context)}
         models = context.settings.models
-        if any(key is not None and models[key].model == models[model_key].model for key in judged):
+        if any(key in models and models[key].model == models[model_key].model for key in judged):
             return f"waits: the judge ('{model_key}') is the model that it would judge; name another"
         return "" if context.provider.usable(model_key) else "waits: the judge's upstream needs an operator's key"
 
@@ -122,6 +125,16 @@ async def calibrated(path: str | None, model_key: str, context: Context) -> dict
         kept = {"judged": [score for score, _ in judged], "labels": [label for _, label in judged]}
         await context.store.keep(name, kept)
     return kept or None
+
+
+def _answer_for(genome: Genome, context: Context) -> set[str]:
+    """The models whose answers a genome gives: its own or the first there is, a strategy's, those of a router."""
+    genes = genome.strategy
+    keys = {key for _, key in answering(genes)}
+    if genes.model_key == AUTO:
+        return keys | {choice.key for choice in context.settings.choices}
+    own = model_key_of(context.settings, genome, {})
+    return keys | {own} if own is not None else keys
 
 
 def decide(measured: dict[str, Any], threshold: float, calibration: dict[str, Any] | None = None) -> Move:

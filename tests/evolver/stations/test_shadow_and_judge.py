@@ -12,7 +12,6 @@ from evolver.provider import Completion
 from evolver.stations.judging import Judging, decide
 from evolver.stations.shadow import Shadow
 from gateway.sandbox.app import running_sandbox
-from policies.genome import StrategyLayer
 from policies.outcome import Answer
 from policies.registry.values import Candidate
 from tests.evolver.support import POLICY, World, exchange, make_settings, shadow
@@ -140,8 +139,14 @@ async def test_it_is_not_asked_before_the_shadow_has_passed(world: World) -> Non
     assert await Judging().step(await world.candidate("shadow"), world.context()) is None
 
 
-async def test_a_model_does_not_judge_itself(world: World) -> None:
-    genome = world.production.genome.model_copy(update={"strategy": StrategyLayer(model_key="judge")})
+@pytest.mark.parametrize(
+    "genes",
+    [{"model_key": "judge"}, {"use_consensus": True, "voter_models": ("judge",)}, {"cascade_model": "judge"}],
+    ids=["own", "voter", "cascade"],
+)
+async def test_a_model_does_not_judge_itself(world: World, genes: dict[str, Any]) -> None:
+    strategy = world.production.genome.strategy.model_copy(update=genes)
+    genome = world.production.genome.model_copy(update={"strategy": strategy})
     candidate = await shadowed(world, genome=genome, layer="strategy")
     await pairs(world, candidate.id, 24)
     move = await Judging().step(candidate, world.context())
