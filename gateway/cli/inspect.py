@@ -1,7 +1,7 @@
 """Commands that only look: versions, findings, experiments, incidents."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +189,7 @@ def experiments(policy: str | None, home: Path, as_json: bool) -> None:
         print_json([plain(c) | {"experiment": plain(by_candidate.get(c.id))} for c in candidates])
         return
     rows = [_experiment(candidate, by_candidate.get(candidate.id)) for candidate in reversed(candidates)]
-    columns = ("candidate", "layer", "source", "state", "verdict", "began", "why it stands there")
+    columns = ("candidate", "layer", "source", "state", "shadow", "judge", "verdict", "began", "why it stands there")
     print_table("experiments", columns, rows, empty="none yet: candidates come from findings")
 
 
@@ -197,8 +197,34 @@ def _experiment(candidate: Candidate, experiment: Experiment | None) -> tuple[st
     verdict = (experiment.verdict or "running") if experiment else "—"
     source = f"{candidate.lineage.source}: {candidate.lineage.operator}"
     return (
-        candidate.id[:8], candidate.layer, source, candidate.state, verdict, ago(candidate.created_at), candidate.reason
+        candidate.id[:8], candidate.layer, source, candidate.state, _shadow(candidate.stations),
+        _judge(candidate.stations), verdict, ago(candidate.created_at), candidate.reason
     )  # fmt: skip
+
+
+def _shadow(stations: Mapping[str, Any]) -> str:
+    """What it was better by than production, in shares of the policy's budgets, with 95 % intervals."""
+    found = stations.get("shadow", {})
+    return "\n".join(
+        f"{name} {found[name]['estimate']:+.3f} ({found[name]['low']:+.3f} to {found[name]['high']:+.3f})"
+        for name in ("quality", "latency", "cost")
+        if name in found
+    )
+
+
+def _judge(stations: Mapping[str, Any]) -> str:
+    """The score with its bounds, and how far the judge can be trusted: by repeats, and by people's labels."""
+    found = stations.get("judge", {})
+    if "mean" not in found:
+        return ""
+    said = [f"{found['mean']:.2f} ({found['low']:.2f} to {found['high']:.2f})"]
+    if found.get("repeat_variance") is not None:
+        said.append(f"repeat variance {found['repeat_variance']:.3f}")
+    if calibration := found.get("calibration"):
+        kappa = calibration["kappa"]
+        shown = f"{kappa:.2f}" if kappa is not None else "not known"
+        said.append(f"kappa {shown} on {calibration['labels']} labels")
+    return "\n".join(said)
 
 
 @click.command()

@@ -1,0 +1,20 @@
+"""What `evogate experiments` shows of a candidate's shadow and of its judge."""
+
+from gateway.cli.inspect import _judge, _shadow
+
+
+def test_shadow_deltas_stand_with_their_intervals() -> None:
+    values = {"e_value": 30.0, "margin": 0.05, "estimate": 0.0213, "low": -0.004, "high": 0.0466}
+    shown = _shadow({"shadow": {"quality": values, "latency": {**values, "estimate": -0.01}, "pairs": 400}})
+    assert shown == "quality +0.021 (-0.004 to +0.047)\nlatency -0.010 (-0.004 to +0.047)"
+    assert _shadow({}) == ""
+
+
+def test_a_judge_is_shown_with_its_scatter_and_its_agreement_with_people() -> None:
+    score = {"mean": 0.71, "low": 0.64, "high": 0.78, "repeat_variance": 0.0125}
+    labelled = {**score, "calibration": {"labels": 24, "kappa": 0.8125, "corrected": {}}}
+    assert _judge({"judge": labelled}) == "0.71 (0.64 to 0.78)\nrepeat variance 0.013\nkappa 0.81 on 24 labels"
+    assert _judge({"judge": {**score, "repeat_variance": None, "calibration": {"labels": 1, "kappa": None}}}).endswith(
+        "kappa not known on 1 labels"
+    )
+    assert _judge({"judge": {"required": False}}) == ""
