@@ -166,10 +166,8 @@ def translated(sql: str) -> bytes:
 def _options(url: str, timeout_s: float) -> dict[str, Any]:
     try:
         given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise OperatorError(
-            f"registry.url: not understood; write postgresql://user:${{PASSWORD}}@host/database ({_first_line(error)})"
-        ) from error
+    except psycopg.ProgrammingError:  # whose words hold the URL, password included
+        raise OperatorError("registry.url: not understood; write postgresql://user:${PASSWORD}@host/database") from None
     limits = {
         "lock_timeout": timeout_s,
         "statement_timeout": 2 * timeout_s,
@@ -178,10 +176,6 @@ def _options(url: str, timeout_s: float) -> dict[str, Any]:
     settings = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items()]
     ours = {"application_name": "evogate", "connect_timeout": max(2, round(timeout_s)), "client_encoding": "UTF8"}
     return {**ours, **given, "options": " ".join([*settings, str(given.get("options", ""))])}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 def _without_secrets(options: dict[str, Any]) -> str:

@@ -1,16 +1,18 @@
-"""A process to be killed: `python -m tests.policies.registry.killed FILE PREFIX` buries candidates and says which."""
+"""A process to be killed: it buries candidates and says which.
+
+`python -m tests.policies.registry.killed FILE-OR-URL PREFIX`
+"""
 
 import asyncio
 import sys
 from itertools import count
-from pathlib import Path
 
-from policies.registry import SqliteRegistry
 from tests.policies.registry.conformance.base import NOW, candidate
+from tests.policies.registry.racer import opened
 
 
-async def main(path: Path, prefix: str) -> None:
-    async with SqliteRegistry(path) as registry:
+async def main(place: str, prefix: str) -> None:
+    async with opened(place) as registry:
         for number in count():
             here = candidate(f"{prefix}-{number}", rule=f"{prefix}-{number}")
             await registry.add_candidate(here)
@@ -19,4 +21,4 @@ async def main(path: Path, prefix: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(sys.argv[1], sys.argv[2]))

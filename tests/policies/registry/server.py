@@ -11,12 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-SETTINGS = {"listen_addresses": "", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+SETTINGS = {"listen_addresses": "", "fsync": "off", "full_page_writes": "off"}
 USER = "evogate"
 
 
 class Server:
-    """One cluster; `start`, `stop` and `kill` as often as a test likes."""
+    """One cluster; `start` and `stop` as often as a test likes."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
         self._binaries = binaries
@@ -39,10 +39,6 @@ class Server:
         """By the process id that the server has written down."""
         self._run("pg_ctl", "stop", "--wait", "--silent", f"--mode={mode}")
 
-    @property
-    def pid(self) -> int:
-        return int((self._data / "postmaster.pid").read_text().split()[0])
-
     def ask(self, *statements: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run statements; the rows of the last one where it has any."""
         with psycopg.connect(self.url(database), autocommit=True) as db:
@@ -50,10 +46,12 @@ class Server:
                 cursor = db.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
-    def empty(self, database: str = "postgres") -> str:
-        """Drop all that a database holds; its URL."""
-        self.ask("DROP SCHEMA IF EXISTS public CASCADE", "CREATE SCHEMA public", database=database)
-        return self.url(database)
+    def disconnect(self) -> None:
+        """Drop every connection but the one that asks for it."""
+        self.ask(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
 
     def cleared(self, database: str = "postgres") -> str:
         """Delete all rows of a registry, which is quicker, where there is one; the database's URL."""
