@@ -89,6 +89,7 @@ async def facts_of(registry: Registry, home: Path) -> Facts:
     """What the registry of a data folder holds, and how far its recordings reach back."""
     notes = await registry.notes(limit=_WHOLE_TRAIL)
     names = {note.policy for note in notes if note.policy} | {*(await registry.state("policies")).get("names", [])}
+    elsewhere = await _elsewhere(registry, writers(home / "spool"))
     policies = {}
     for name in sorted(names):
         policies[name] = PolicyFacts(
@@ -99,11 +100,18 @@ async def facts_of(registry: Registry, home: Path) -> Facts:
             experiments=await registry.experiments(name),
             incidents=await registry.incidents(name),
             notes=[note for note in notes if note.policy == name],
+            elsewhere=elsewhere,
         )
     secret, spool = home / "secret", home / "spool"
     retired = {writer: read_retired(spool / writer).rows for writer in writers(spool)}
     reach = {writer: max((row.last_at for row in rows), default=0.0) for writer, rows in retired.items()}
     return Facts(policies, notes, secret.read_bytes() if secret.exists() else None, reach)
+
+
+async def _elsewhere(registry: Registry, present: list[str]) -> frozenset[str]:
+    """The experiments that writers of other machines took part in."""
+    here = {"w", *map(numbered_like, present)}
+    return frozenset(row.subject for row in await registry.totals("evidence") if numbered_like(row.writer) not in here)
 
 
 def _print(reports: dict[str, ChainReport], report: Report, differs: DiffersError | None) -> None:

@@ -26,20 +26,22 @@ class Casebook:
         for ruling in breaker_rulings(facts):
             if isinstance(ruling, str):
                 report.left_out[ruling] += 1
-            elif self._on_record("rollbacks", ruling.started_at, ruling.at, reach):
+            elif self._on_record("rollbacks", ruling.experiment, ruling.started_at, ruling.at, reach):
                 self._rulings.append(ruling)
         self._promotions = [
             ruling
             for ruling in promotion_rulings(facts)
-            if self._on_record("promotion tests", ruling[0].started_at, ruling[0].ended_at or 0.0, reach)
+            if self._on_record("promotion tests", ruling[0].id, ruling[0].started_at, ruling[0].ended_at or 0.0, reach)
         ]
         self._retrials: list[Retrial] = []
         self._units: dict[str, Unit] = {}
         spans = [(e.started_at, e.ended_at or 0.0) for e, _, _ in self._promotions]
         self._from, self._until = min((s for s, _ in spans), default=0.0), max((e for _, e in spans), default=0.0)
 
-    def _on_record(self, what: str, start: float, end: float, reach: float) -> bool:
-        if start < reach:
+    def _on_record(self, what: str, experiment: str, start: float, end: float, reach: float) -> bool:
+        if experiment in self._facts.elsewhere:
+            self._report.left_out[f"{what}: on records of several machines"] += 1
+        elif start < reach:
             self._report.left_out[f"{what}: their first records have been retired"] += 1
         elif not self._timeline.between(start, end):
             self._report.left_out[f"{what}: their terms are not on record"] += 1

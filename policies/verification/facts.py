@@ -8,7 +8,10 @@ from policies.registry.values import Candidate, Experiment, Incident, Note, Poin
 
 @dataclass(frozen=True, slots=True)
 class PolicyFacts:
-    """One policy's rows, oldest first."""
+    """One policy's rows, oldest first.
+
+    `elsewhere` holds the experiments that other machines took part in: their recordings are not here.
+    """
 
     name: str
     versions: list[Version] = field(default_factory=list)
@@ -17,6 +20,7 @@ class PolicyFacts:
     experiments: list[Experiment] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    elsewhere: frozenset[str] = frozenset()
 
     def content_of(self, label: str) -> str | None:
         """The content hash of a version."""
