@@ -2,13 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from loadtests.optimize.optimizers import OPTIMIZERS
-from loadtests.optimize.world import World
+from loadtests.optimize.world import Optimize, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,15 @@ class Interval:
     high: float
 
 
-def runs(make: Callable[[int], World], seeds: Sequence[int], calls: int, names: Sequence[str]) -> list[Run]:
+def runs(
+    make: Callable[[int], World], seeds: Sequence[int], calls: int, optimizers: Mapping[str, Optimize]
+) -> list[Run]:
     """Each of the optimizers on each seed's world."""
-    return [_run(make(seed), seed, calls, name) for seed in seeds for name in names]
+    return [_run(make(seed), seed, calls, name, one) for seed in seeds for name, one in optimizers.items()]
 
 
-def _run(world: World, seed: int, calls: int, name: str) -> Run:
-    found = asyncio.run(OPTIMIZERS[name](world, calls, np.random.default_rng([seed, *name.encode()])))
+def _run(world: World, seed: int, calls: int, name: str, optimize: Optimize) -> Run:
+    found = asyncio.run(optimize(world, calls, np.random.default_rng([seed, *name.encode()])))
     spent = world.calls
     true, base = world.truth(found.genome), world.truth(world.base)
     return Run(world.name, name, calls, seed, true, base, found.reported, max(0, spent - calls))

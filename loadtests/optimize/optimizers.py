@@ -1,30 +1,22 @@
 """The optimizers: each is given a world, a number of calls and a generator, and returns one genome."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from config.settings import Search
 from evolver.examples import Example
-from evolver.search import OPERATORS, Breeding, Budget, Operator, Score, search
+from evolver.search import OPERATORS, Breeding, Budget, Score, search
 from evolver.training import Curriculum, Hyper, Terms, Trained, distil, grpo, slots
 from evolver.training.curriculum import Lesson
-from loadtests.optimize.world import Found, World
+from loadtests.optimize.candidates import operators
+from loadtests.optimize.world import Found, Optimize, World
 from policies.genome import Genome
 
-Optimize = Callable[[World, int, np.random.Generator], Coroutine[Any, Any, Found]]
 FEW = 8  # examples that the simple ones score a genome on
 PROBE = 0.15  # of the calls, spent by the trainers on finding out what fails
 USD = 1_000.0  # money is no object here: calls are
-
-
-def _operators(world: World) -> Sequence[Operator]:
-    """Those that have something to work on in this world."""
-    if "strategy" in world.material.layers:
-        return OPERATORS
-    return [operator for operator in OPERATORS if operator.name == "rewrite_rule"]
 
 
 async def ours(world: World, calls: int, rng: np.random.Generator) -> Found:
@@ -39,16 +31,16 @@ async def ours(world: World, calls: int, rng: np.random.Generator) -> Found:
         budget=Budget(calls=calls, usd=USD),
         ceiling=lambda _genome, _example: 0.1,
     )
-    if not result.ranked or result.ranked[0].gain < 0:
-        return Found(world.base, float("nan"))
-    return Found(result.ranked[0].genome, result.ranked[0].objectives.quality)
+    gains = result.ranked and result.ranked[0].gain > 0
+    reported = float("nan") if result.expected_quality is None else result.expected_quality
+    return Found(result.ranked[0].genome if gains else world.base, reported)
 
 
 def _breeding(world: World) -> Breeding:
-    operators = _operators(world)
+    usable = operators(world)
     # Where prompts are whole and unlike, there are no parts for a model of parts.
-    modelled = 0.5 if operators is OPERATORS else 0.0
-    return Breeding(world.material, operators, single_layer=False, modelled=modelled)
+    modelled = Breeding().modelled if usable is OPERATORS else 0.0
+    return Breeding(world.material, usable, single_layer=False, modelled=modelled)
 
 
 async def random_search(world: World, calls: int, rng: np.random.Generator) -> Found:
@@ -135,8 +127,8 @@ async def _taken(world: World, trained: Trained) -> Found:
 
 
 def _varied(genome: Genome, world: World, rng: np.random.Generator) -> Genome:
-    operators = _operators(world)
-    operator = operators[int(rng.integers(len(operators)))]
+    usable = operators(world)
+    operator = usable[int(rng.integers(len(usable)))]
     return operator.apply([genome, world.base], world.material, rng) or genome
 
 

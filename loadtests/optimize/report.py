@@ -32,7 +32,9 @@ def _world(found: Sequence[Run], world: str) -> str:
 
 def _row(found: Sequence[Run], name: str, calls: Sequence[int]) -> list[str]:
     own = [run for run in found if run.optimizer == name]
-    claimed = [run.reported - run.true for run in own if not np.isnan(run.reported)]
+    claims = [run for run in own if not np.isnan(run.reported)]
+    by_run = {seed: [r.reported - r.true for r in claims if r.seed == seed] for seed in {r.seed for r in claims}}
+    claimed_by_seed = [float(np.mean(values)) for values in by_run.values()]
     by_seed = paired(found, OURS, name) if name != OURS else {}
     means = [float(np.mean(values)) for values in by_seed.values()]  # runs of one seed are not independent
     differences = [value for values in by_seed.values() for value in values]
@@ -41,7 +43,7 @@ def _row(found: Sequence[Run], name: str, calls: Sequence[int]) -> list[str]:
         name,
         *by_calls,
         f"{np.mean([run.true for run in own]):.3f}",
-        f"{interval(claimed).mean:+.3f}" if claimed else "-",
+        _said(interval(claimed_by_seed), sign="+") if claimed_by_seed else "-",
         str(max(run.overshoot for run in own)),
         _said(interval(means), sign="+") if means else "-",
         "/".join(map(str, _outcomes(differences))) if differences else "-",

@@ -1,8 +1,10 @@
 """What an optimizer is given, and what it is held to afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from evolver.examples import Example
 from evolver.search import Material, Score
@@ -35,6 +37,9 @@ class Found:
 
     genome: Genome
     reported: float
+
+
+Optimize = Callable[[World, int, np.random.Generator], Coroutine[Any, Any, Found]]
 
 
 def example_of(number: int, body: dict[str, Any], **known: Any) -> Example:

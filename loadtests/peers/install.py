@@ -31,12 +31,12 @@ def main() -> int:
     failed = False
     for wanted, install in ((PYTHON, with_pip), (NODE, with_npm)):
         for name, requirement in wanted.items():
-            failed |= not _one(peers / name, requirement, install, versions)
+            failed |= not ensure(peers / name, requirement, install, versions)
             record.write_text(json.dumps(versions, indent=1))
     return 1 if failed else 0
 
 
-def _one(where: Path, requirement: str, install: Callable[[Path, str], None], versions: dict[str, str]) -> bool:
+def ensure(where: Path, requirement: str, install: Callable[[Path, str], None], versions: dict[str, str]) -> bool:
     """Whether it is there now."""
     if versions.get(where.name) == requirement:
         print(f"{requirement}: already there")
@@ -55,14 +55,14 @@ def _one(where: Path, requirement: str, install: Callable[[Path, str], None], ve
 
 
 def with_pip(where: Path, requirement: str) -> None:
-    """Into a virtual environment of its own.
+    """Into a virtual environment of its own; `requirement` may be several, parted by spaces.
 
     Raises:
         SubprocessError: pip failed, or took too long.
     """
     venv.create(where, with_pip=True)
-    command = [str(where / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]
-    subprocess.run(command, check=True, timeout=LIMIT_S)
+    command = [str(where / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, *requirement.split()], check=True, timeout=LIMIT_S)
 
 
 def with_npm(where: Path, requirement: str) -> None:

@@ -9,23 +9,25 @@ import pytest
 
 from evolver.search import Score
 from loadtests.optimize import __main__ as command
+from loadtests.optimize import bank_world
 from loadtests.optimize.bank_world import FILE, BankWorld, bank
 from loadtests.optimize.compare import Run, interval, paired, runs
 from loadtests.optimize.optimizers import OPTIMIZERS
 from loadtests.optimize.report import tables
 from loadtests.optimize.sandbox_world import SandboxWorld
+from loadtests.optimize.worlds import makers
 from policies.genome import PromptLayer, Rule
 
 PROMPTS = {f"Prompt number {i}.": 0.5 + i / 100 for i in range(40)}
 
 
-def bank_world(seed: int) -> BankWorld:
+def small_bank(seed: int) -> BankWorld:
     return BankWorld("task x model", PROMPTS, seed)
 
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_every_optimizer_keeps_to_its_calls_and_returns_what_there_is(name: str) -> None:
-    (run,) = runs(bank_world, [3], 250, [name])
+    (run,) = runs(small_bank, [3], 250, {name: OPTIMIZERS[name]})
     assert run.overshoot == 0
     assert run.true in PROMPTS.values()
     assert math.isnan(run.reported) or 0 <= run.reported <= 1.2
@@ -33,13 +35,14 @@ def test_every_optimizer_keeps_to_its_calls_and_returns_what_there_is(name: str)
 
 @pytest.mark.parametrize("name", ["EvoGate search", "GRPO"])
 def test_the_sandbox_is_improved_within_the_calls(name: str) -> None:
-    found = runs(SandboxWorld, range(3), 300, [name])
+    found = runs(SandboxWorld, range(3), 300, {name: OPTIMIZERS[name]})
     assert {run.overshoot for run in found} == {0}
     assert np.mean([run.true - run.base for run in found]) > 0.08
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
-    assert runs(SandboxWorld, [5], 150, ["EvoGate search"]) == runs(SandboxWorld, [5], 150, ["EvoGate search"])
+    search = {"EvoGate search": OPTIMIZERS["EvoGate search"]}
+    assert runs(SandboxWorld, [5], 150, search) == runs(SandboxWorld, [5], 150, search)
 
 
 async def test_the_truth_of_the_sandbox_is_not_what_it_was_searched_on() -> None:
@@ -54,7 +57,7 @@ async def test_the_truth_of_the_sandbox_is_not_what_it_was_searched_on() -> None
 
 
 async def test_draws_of_the_bank_follow_the_recorded_means() -> None:
-    world = bank_world(0)
+    world = small_bank(0)
     rule = Rule(id="prompt", text="Prompt number 30.")
     genome = world.base.model_copy(update={"prompt": PromptLayer(rubric=(rule,))})
     scores = await world.evaluate(genome, world.examples)
@@ -74,8 +77,8 @@ def test_no_world_of_the_bank_both_tunes_and_reports() -> None:
 def test_a_missing_bank_is_left_out_and_said_to_be(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "FILE", tmp_path / "none")
-    assert command.makers(["bank"]) == {}
+    monkeypatch.setattr(bank_world, "FILE", tmp_path / "none")
+    assert makers(["bank"]) == {}
     assert "left out" in capsys.readouterr().err
 
 
@@ -91,7 +94,7 @@ def test_the_table_says_wins_ties_losses_and_intervals() -> None:
     table = tables(found)
     assert "3/0/1" in table
     assert "+0.050 [-0.109, +0.209]" in table
-    assert "+0.100" in table
+    assert "+0.100 [+0.100, +0.100]" in table
 
 
 def test_the_runs_of_one_seed_count_as_one() -> None:
