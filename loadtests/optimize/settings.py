@@ -25,7 +25,7 @@ TPE = {"sampler": "tpe", "each": 16}
 NSGA2 = {"sampler": "nsga2", "each": 16, "population_size": 8}
 TUNED: dict[str, dict[str, Mapping[str, Any]]] = {
     "gepa, tuned": {
-        "sandbox": {"steps": 6},
+        "sandbox": {"steps": 6, "validation": 0.05},
         "routing outcomes": {
             "validation": 0.2,
             "reflection_minibatch_size": 6,
