@@ -19,7 +19,7 @@ def breaker_rulings(facts: PolicyFacts) -> Iterator[Ruling | str]:
             continue
         if "e_values" not in incident.evidence:
             yield f"{incident.kind}: the sums of its moment are not on record"
-        elif incident.kind == "EJECT" and "subject" not in incident.evidence:
+        elif incident.kind == "EJECT" and "unpinned" not in incident.evidence:  # a gateway's says whom it unpinned
             yield f"{incident.kind}: decided by the evolver, on its own reading of a holdback"
         else:
             yield _ruling(incident, facts) or f"{incident.kind}: its comparison is not on record"

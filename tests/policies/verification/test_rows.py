@@ -1,5 +1,6 @@
 """Streams of candidates and moves of production: what follows from the decisions on record, and what does not."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from policies.registry.values import Experiment, Pointer
 from policies.verification import DiffersError, PolicyFacts, Report
 from policies.verification.elond import check_stream, promotions_before
 from policies.verification.production import check_moves
+from policies.verification.rulings import breaker_rulings
 from policies.verification.terms import Timeline
 from tests.policies.verification.rows import POLICY, experiment, incident, pointer, terms_note, version
 
@@ -107,3 +109,10 @@ def test_a_missing_move_and_an_unknown_version_are_caught() -> None:
         moves(pointer(1, "v1.0"), pointer(3, "v1.2"))
     with pytest.raises(DiffersError, match="none of that label"):
         moves(pointer(1, "v7.7"))
+
+
+def test_an_ejection_on_the_evolvers_own_reading_is_left_out() -> None:
+    """It takes units as they stood at their deadline, all writers in one: no writer's sums are those."""
+    evidence = {"e_values": {}, "at": 1.0, "subject": "new", "arms": [["old"], ["new"]]}
+    facts = PolicyFacts(POLICY, incidents=[replace(incident("EJECT", "harm"), evidence=evidence)])
+    assert list(breaker_rulings(facts)) == ["EJECT: decided by the evolver, on its own reading of a holdback"]
