@@ -210,6 +210,14 @@ class Exchange:
         if not self._streams:
             self._streams = True
             reply.start(status, self._labelled(headers), None)
+            if self.plan.arm.service is None:
+                self._forget()
+
+    def _forget(self) -> None:
+        """A stream lasts, and a prompt is large: let go of its bytes, unless they may have to be sent once more."""
+        arm, view = self.plan.arm, self.plan.view
+        if not (arm.rules.rescue or view.shadows or self._core.observer is not None):
+            self.rendered.payload = self._courier.rendered.payload = self.request.body = b""
 
     def hold(self, comment: bytes) -> None:
         """A stream whose answer is held back: a comment keeps the client's line alive."""
