@@ -31,18 +31,19 @@ def from_lines(data: bytes, where: str) -> Iterator[Entry]:
         OperatorError: a line is no entry, an id comes twice, or there are too many; `where` is in the message.
     """
     seen: set[str] = set()
-    for number, line in enumerate(data.splitlines(), 1):
+    lines = data.splitlines()
+    if sum(map(bool, map(bytes.strip, lines))) > MAX_ENTRIES:  # said before anybody indexes the first of them
+        raise OperatorError(
+            f"{where}: holds more than {MAX_ENTRIES:,} entries; keep those that matter, and leave the rest to a "
+            "search engine beside the application"
+        )
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         entry = _entry(line, f"{where}, line {number}")
         if entry.id in seen:
             raise OperatorError(f"{where}, line {number}: there is an entry '{entry.id}' already; ids must differ")
         seen.add(entry.id)
-        if len(seen) > MAX_ENTRIES:
-            raise OperatorError(
-                f"{where}: holds more than {MAX_ENTRIES:,} entries; keep those that matter, and leave the rest to a "
-                "search engine beside the application"
-            )
         yield entry
 
 

@@ -250,3 +250,10 @@ def test_an_empty_file_is_a_memory_of_nothing(tmp_path: Path) -> None:
     library = Memories().library(str(tmp_path / "memory.jsonl"), None)
     assert library is not None
     assert library.recall(MemoryLayer(retriever_topk=3), "anything") == []
+
+
+def test_a_million_entries_are_refused_and_the_message_says_how_many_may_be(tmp_path: Path) -> None:
+    line = b'{"id": "%d", "text": "x"}\n'
+    (tmp_path / "memory.jsonl").write_bytes(b"".join([line % number for number in range(1_000_000)]))
+    with pytest.raises(OperatorError, match="more than 200,000 entries"):
+        Memories().library(str(tmp_path / "memory.jsonl"), None)
