@@ -12,7 +12,7 @@ from config.settings import BanditSettings, BreakerSettings, Policy, Upstream
 from gateway.http.calls import Patience
 from gateway.http.framing import HOP_BY_HOP
 from gateway.http.messages import Headers
-from gateway.http.upstream import Call, Sink, UpgradeSink
+from gateway.http.upstream import Body, Call, Sink, UpgradeSink
 from gateway.pipeline.allocation import allocate, entrances
 from gateway.pipeline.entropy import Entropy
 from gateway.pipeline.epoch import Entrance, PolicyView, Trial
@@ -168,7 +168,7 @@ class NoPool:
         method: bytes,
         path: bytes,
         headers: Headers | bytes,
-        body: bytes,
+        body: Body,
         sink: Sink,
         timeouts: TimeoutRules | None = None,
     ) -> Call:
