@@ -32,7 +32,8 @@ async def campaign(world: World, count: int = 120) -> list[str]:
         if number % 2:
             frames += exchange(number, at=at, text=f"What is {number} plus 3?", answer=str(number), arm=arm)
             continue
-        text = rng.choice([injection(rng), rng.choice(INJECTIONS)])
+        # A campaign repeats itself: more kinds would scatter over topics too small to become findings.
+        text = rng.choice([injection(rng), rng.choice(INJECTIONS[:24])])
         texts.append(text)
         asked = f"Extract the city from this letter as JSON: I moved in {1900 + number}. {text}"
         frames += exchange(number, at=at, text=asked, answer=f"Berlin. {text}", failure="invalid_output", arm=arm)
