@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from gateway.http import framing, hangups
 from gateway.http.deadlines import NEVER, deadlines_of
-from gateway.http.framing import Headers
 from gateway.http.incoming import Incoming
 from gateway.http.messages import HttpError, Reply, Request, refusal
 from gateway.http.request_parser import RequestParser, Stage
@@ -21,8 +19,6 @@ WRITE_BUFFER_BYTES = 131_072  # beyond it `on_pause`, below a quarter of it `on_
 BODY_BYTES_PER_S = 1000  # a body that arrives more slowly than this times out
 EARLY_BYTES = 65_536  # that a client may send behind an offer to switch protocols before it is answered
 LINGER_S = 2.0  # after a refusal: a client still sending gets to read why, instead of a reset
-
-OnRefused = Callable[[HttpError], Headers]
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from gateway.http.incoming import Incoming
 from gateway.http.tunnel import Side
 from policies.errors import ClientError
 
-__all__ = ["App", "Headers", "HttpError", "Passes", "Reply", "Request", "refusal"]
+__all__ = ["App", "Headers", "HttpError", "OnRefused", "Passes", "Reply", "Request", "refusal"]
 
 
 REASONS = {
@@ -255,6 +255,7 @@ class Reply:
         self._finished(self.keep_alive)
 
 
+OnRefused = Callable[[HttpError], Headers]  # of a request that never was one; gives headers for its answer
 App = Callable[[Request, Reply], None]  # called on the loop when a request is complete; must not block
 Passes = Callable[[Request], bool]  # by its head: whether a request's body goes to the application as it arrives
 

@@ -4,9 +4,9 @@ import asyncio
 import socket as sockets
 
 from config.settings import Limits
-from gateway.http.client_connection import ClientConnection, OnRefused
+from gateway.http.client_connection import ClientConnection
 from gateway.http.known_heads import KnownHeads
-from gateway.http.messages import App, Passes
+from gateway.http.messages import App, OnRefused, Passes
 
 __all__ = ["OnRefused", "Server", "serve"]
 

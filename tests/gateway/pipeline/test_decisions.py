@@ -172,7 +172,7 @@ class NoPool:
         sink: Sink,
         timeouts: TimeoutRules | None = None,
     ) -> Call:
-        return Call(method, body, sink, 0.0, Patience(1.0, 1.0, 1.0, 1.0))
+        return Call(method, b"", sink, 0.0, Patience(1.0, 1.0, 1.0, 1.0))
 
     def upgrade(self, path: bytes, headers: Headers | bytes, protocol: bytes, sink: UpgradeSink) -> Call:
         raise AssertionError("nobody asks for another protocol here")
