@@ -105,9 +105,9 @@ async def test_two_machines_take_a_canary_back_together(tmp_path: Path) -> None:
                 assert code == 0
                 assert status["gateway"] is not None
                 code, output = await evogate(world.home, "history")
-                assert (code, '"v1.0"' in output) == (0, True)
+                assert (code, "v1.0" in output) == (0, True)
                 code, output = await evogate(world.home, "experiments", "--json")
-                assert (code, "rolled_back" in output) == (0, True)
+                assert (code, "harmful" in output) == (0, True)
                 code, output = await evogate(world.home, "verify", "--json")
                 assert code == 0, output
                 verified = json.loads(output)
