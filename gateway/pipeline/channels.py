@@ -122,15 +122,14 @@ class Lane(Admission):
 class Channel(Route):
     """A view of a route: its pool, its address and its key, behind a lane."""
 
-    __slots__ = ("_route",)
-    admission: Lane
+    __slots__ = ("_route", "lane")
 
     def __init__(self, route: Route, limit: int) -> None:
         self._route = route
         self.name, self.settings, self.pool = route.name, route.settings, route.pool
         self.address, self.path = route.address, route.path
         self.credential, self.authorization = route.credential, route.authorization
-        self.admission = Lane(route, limit)
+        self.admission = self.lane = Lane(route, limit)
 
     def may_serve(self, meant: Route | None, *, credentials: bool) -> bool:
         """As the route."""
@@ -170,5 +169,5 @@ class Channels:
         self._known = {
             key: found
             for key, found in self._known.items()
-            if (key[0] in names and key[3] in there) or found.admission.in_use
+            if (key[0] in names and key[3] in there) or found.lane.in_use
         }

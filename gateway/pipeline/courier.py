@@ -44,10 +44,10 @@ class Courier:
     _recovery: Recovery | None = None
     _stream: Stream | None = None
     _rescue: Rescue | None = None
-    _relayed: tuple[bytes, ...] = ()  # kept only where a rescue may need it
-    _chunks: list[bytes] = []  # noqa: RUF012 - replaced, never changed
-    _headers: Headers = []  # noqa: RUF012
-    _began = _over = False
+    _chunks: list[bytes]  # of a whole answer in pieces, once its head has come
+    _headers: Headers
+    _began = False
+    _over = False
     _leg = 0
     tries = 0  # attempts so far
     status = 0  # of the last upstream that answered; 0 where none did
@@ -55,6 +55,7 @@ class Courier:
     def __init__(self, core: Core, exchange: Receiver, rendered: Rendered) -> None:
         self._core = core
         self._exchange = exchange
+        self._relayed: tuple[bytes, ...] = ()  # kept only where a rescue may need it
         self.rendered = rendered  # what the present attempt sends, and where
 
     @property

@@ -36,10 +36,16 @@ from policies.strategy.router import Preferred, Routing
 class Exchange:
     """The owner of one reply; its courier brings the answer."""
 
+    __deletable__ = ("_courier",)  # asked for by mypyc, see deploy/compile.py
+
     # What most requests never change stands here once, rather than being set for each.
     _recent: Recent | None = None
-    _before_s = _first_ms = _answered_ms = 0.0
-    _fell_open = _ended = _streams = False
+    _before_s = 0.0
+    _first_ms = 0.0
+    _answered_ms = 0.0
+    _fell_open = False
+    _ended = False
+    _streams = False
     _way: Way | None = None  # where the router has chosen it
     routing: Routing | Preferred | None = None
     trace: Any = None  # a note of the observer's

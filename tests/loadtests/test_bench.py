@@ -158,11 +158,11 @@ def test_an_installation_is_done_once_and_a_failure_is_skipped(tmp_path: Path) -
         where.mkdir()
         raise OSError("no network")
 
-    assert install._one(tmp_path / "a", "a==1", good, versions)
-    assert install._one(tmp_path / "a", "a==1", good, versions)
-    assert install._one(tmp_path / "a", "a==2", good, versions)
+    assert install.ensure(tmp_path / "a", "a==1", good, versions)
+    assert install.ensure(tmp_path / "a", "a==1", good, versions)
+    assert install.ensure(tmp_path / "a", "a==2", good, versions)
     assert done == ["a==1", "a==2"]
-    assert not install._one(tmp_path / "b", "b==1", bad, versions)
+    assert not install.ensure(tmp_path / "b", "b==1", bad, versions)
     assert not (tmp_path / "b").exists()
     assert versions == {"a": "a==2"}
 

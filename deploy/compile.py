@@ -1,0 +1,77 @@
+"""`python deploy/compile.py FOLDER`: EvoGate with its hot modules compiled by mypyc, in a folder of its own.
+
+The modules named here are on the path of every covered request; compiled, they run the same code with a third fewer
+instructions. The sources stay what is edited, tested and read: nothing compiled ever lies beside them, and whatever is
+not named here is only copied. Needs a C compiler and Python's headers, and a minute.
+
+    python deploy/compile.py .compiled
+    PYTHONSAFEPATH=1 PYTHONPATH=.compiled .venv/bin/evogate gateway
+
+Source: mypyc.readthedocs.io.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("config", "evolver", "gateway", "loadtests", "policies")
+STAMP = "compiled.txt"
+# Left out on purpose: what derives from pydantic's or asyncio's classes, what others derive from (`policies.pins`), and
+# big integers (`gateway.recording.ids`), which mypyc makes slower.
+HOT = {
+    "gateway/pipeline": (
+        "admission answers app aside channels core courier exchange headers live places plan posteriors reading recent "
+        "recorder rendering routes settle signals streaming"
+    ),
+    "policies": "assignment fitness salt unit validators",
+    "policies/evidence": "experiment ledger settlement",
+    "policies/outcome": (
+        "answer chat chat_stream classify completions cost events messages_stream refusal responses_stream words"
+    ),
+    "policies/render": "chat exact renderer turns",
+    "policies/resilience": "health",
+}
+
+
+def hot() -> Iterator[str]:
+    """The modules to compile, as paths from the root of the sources."""
+    for folder, names in HOT.items():
+        yield from (f"{folder}/{name}.py" for name in names.split())
+
+
+def copy(target: Path) -> None:
+    """The sources, without what else lies among them."""
+    shutil.rmtree(target, ignore_errors=True)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, target / package, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    shutil.copy(ROOT / "pyproject.toml", target)
+
+
+def main(arguments: list[str]) -> int:
+    """Returns 2 where the folder can't be used, 1 where there is nothing to compile with."""
+    target = Path(arguments[0] if arguments else ".compiled").resolve()
+    if target.exists() and not (target / STAMP).exists():
+        print(f"{target} is there and was not made by this command; name another folder", file=sys.stderr)
+        return 2
+    copy(target)
+    (target / STAMP).write_text("".join(f"{path}\n" for path in hot()), encoding="utf-8")
+    mypyc = Path(sys.executable).with_name("mypyc")
+    done = subprocess.run([str(mypyc), *hot()], cwd=target, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout[-2000:], done.stderr[-2000:], sep="\n", file=sys.stderr)
+        print(
+            "could not compile: a C compiler and Python's headers are needed (Debian: gcc python3-dev). EvoGate runs "
+            "from its sources as well, at two thirds of the speed.",
+            file=sys.stderr,
+        )
+        shutil.rmtree(target)
+        return 1
+    shutil.rmtree(target / "build")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
