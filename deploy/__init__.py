@@ -1,0 +1,1 @@
+"""What a deployment needs: the image and its lock, the compiled build, a composition, alert rules, a dashboard."""
