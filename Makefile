@@ -57,7 +57,8 @@ strategy-bench: $(STAMP)
 evidence: $(STAMP)
 	$(BIN)/python -m loadtests.evidence
 
-# Twenty seeds at three budgets; `.venv/bin/python -m loadtests.optimize --quick` takes under two minutes.
+# Twenty seeds at two budgets, beside other optimisers where `python -m loadtests.peers.optimizers` has installed them;
+# `.venv/bin/python -m loadtests.optimize --quick` takes under two minutes.
 optimize-bench: $(STAMP)
 	$(BIN)/python -m loadtests.optimize
 

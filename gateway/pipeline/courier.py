@@ -216,7 +216,7 @@ class Courier:
             if not self._began:
                 self._began = True
                 self._exchange.began(self.status, self._headers, self._call)
-            if self._exchange.plan.view.settings.resilience.rescue:
+            if self._exchange.plan.arm.rules.rescue:
                 self._relayed += (relay,)
             self._exchange.said(relay)
         return True
