@@ -362,7 +362,7 @@ class Limits(Section):
     body_bytes: int = Field(default=33_554_432, ge=1024)  # of what is read before it is sent on
     upload_bytes: int = Field(default=1_073_741_824, ge=1024)  # of what no policy covers, sent on as it arrives
     connections: int = Field(default=10_000, ge=1)
-    feedback_per_minute: int = Field(default=600, ge=1)  # words that one credential may send to a worker
+    feedback_per_minute: int = Field(default=60_000, ge=1)  # of one credential, to a worker
     header_timeout_s: Seconds = 30.0
     keepalive_s: Seconds = 75.0
     tunnel_idle_s: Seconds = 300.0  # of WebSockets and their like

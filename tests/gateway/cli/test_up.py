@@ -87,6 +87,7 @@ def test_the_demo_loses_nothing_and_promotes_nothing_worse(tmp_path: Path) -> No
     done = subprocess.run(command, env=environ(tmp_path), capture_output=True, text=True, timeout=230, check=True)
     found = json.loads(done.stdout)
     assert found["records_lost"] == 0
+    assert "RateLimitError" not in found["errors"]  # one credential sends all of it, feedback too
     assert found["requests"] > 2_000
     assert found["versions"][0]["version"] == "v1.0"
     assert len(found["versions"]) >= 1 + len(found["promoted"])  # one may have been ejected since
