@@ -7,9 +7,10 @@ experiments share their randomness.
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import accumulate
 from math import fsum
+
+from policies.keyed import keyed
 
 _STEPS = 2.0**-53  # the spacing of doubles just below 1: the finest uniform grid that floats hold exactly
 _TOLERANCE = 1e-9
@@ -52,8 +53,9 @@ def uniform(salt: bytes, unit: str) -> float:
     Raises:
         ValueError: the salt is longer than BLAKE2b's 64 bytes.
     """
-    digest = blake2b(unit.encode(), digest_size=8, key=salt).digest()
-    return (int.from_bytes(digest, "big") >> 11) * _STEPS
+    digest = keyed(salt)
+    digest.update(unit.encode())
+    return (int.from_bytes(digest.digest()[:7], "big") >> 3) * _STEPS
 
 
 def draw(salt: bytes, unit: str, shares: Shares) -> int:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)  # its `__init__` is written out to be native where compiled
 class Pin:
     """What a unit was given. `seen` is the time (Unix seconds) of its latest request."""
 
@@ -12,6 +12,12 @@ class Pin:
     experiment: str | None
     role: str
     seen: float
+
+    def __init__(self, arm: str, experiment: str | None, role: str, seen: float) -> None:
+        self.arm = arm
+        self.experiment = experiment
+        self.role = role
+        self.seen = seen
 
 
 class Pins:
@@ -42,9 +48,11 @@ class Pins:
     def put(self, unit: str, pin: Pin, now: float) -> None:
         """Pin a unit, in place of what it had; the unit that has been silent longest makes room."""
         pin.seen = now
+        known = unit in self._pins
         self._pins[unit] = pin
-        self._pins.move_to_end(unit)
-        if len(self._pins) > self._limit:
+        if known:
+            self._pins.move_to_end(unit)
+        elif len(self._pins) > self._limit:
             self._pins.popitem(last=False)
 
     def drop_arm(self, arm: str) -> int:

@@ -6,22 +6,28 @@ of the credential, the user's name and the first user message. System text is le
 split a conversation into one unit per turn.
 """
 
-from functools import lru_cache
-from hashlib import blake2b
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
+from policies.keyed import keyed
 from policies.render.chat import chat_turns
 from policies.render.turns import Turns
 
 
-class Conversation(NamedTuple):
+@dataclass(slots=True, init=False)  # its `__init__` is written out to be native where compiled
+class Conversation:
     """A unit (16 hexadecimal digits), its user turns so far (from 1), and whether it was going on already."""
 
     unit: str
     turn: int
     continued: bool  # earlier answers are in the request: where it is unknown here, it was met in the middle
+
+    def __init__(self, unit: str, turn: int, continued: bool) -> None:
+        self.unit = unit
+        self.turn = turn
+        self.continued = continued
 
 
 class Lineages:
@@ -85,15 +91,9 @@ def identify(
         identity = _within(b"p", credential, turns.user, turns.parent)
     else:
         identity = _within(b"c", credential, turns.user, turns.first)
-    digest = _keyed(key).copy()
+    digest = keyed(key)
     digest.update(identity)
     return Conversation(digest.hexdigest(), turns.turn or 1, continued)
-
-
-@lru_cache(maxsize=8)
-def _keyed(key: bytes) -> blake2b:
-    """A hash that has taken the key in already: a third of the cost."""
-    return blake2b(digest_size=8, key=key)
 
 
 def _within(kind: bytes, credential: bytes | None, user: Any, what: Any) -> bytes:

@@ -78,7 +78,7 @@ def survey(headers: Headers) -> tuple[Headers, bytes, bytes | None, bytes]:
                 content_type = pair[1]
             elif kind == LENGTH:
                 length = pair[1]
-        elif kind == CONNECTION:
+        elif kind == CONNECTION and pair[1] not in _NAMES_NOTHING:
             named |= _named_by(pair[1])
         elif kind == CODING:
             coding = pair[1]
@@ -95,15 +95,13 @@ def end_to_end(headers: Headers) -> Headers:
             kind = _kind_of(pair[0])
         if kind < HOP:
             kept.append(pair)
-        elif kind == CONNECTION:
+        elif kind == CONNECTION and pair[1] not in _NAMES_NOTHING:
             named |= _named_by(pair[1])
     return _without(kept, named) if named else kept
 
 
-def _named_by(connection: bytes) -> set[bytes] | frozenset[bytes]:
+def _named_by(connection: bytes) -> set[bytes]:
     """The headers, in lower case, that a `Connection` header declares to be hop-by-hop."""
-    if connection in _NAMES_NOTHING:
-        return frozenset()
     return {token.strip().lower() for token in connection.split(b",")}
 
 
@@ -140,8 +138,9 @@ def response(
     """
     lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status]
     _add_fields(lines, headers, length, host=True)
-    lines += extra
-    lines += (b"", body)
+    lines.extend(extra)
+    lines.append(b"")
+    lines.append(body)
     return b"\r\n".join(lines)
 
 

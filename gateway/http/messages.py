@@ -38,7 +38,7 @@ class HttpError(ClientError):
         return REASONS[self.status]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)  # its `__init__` is written out to be native where compiled
 class Request:
     """A complete request, but for a body that is still `incoming`; `headers` in order and case as received."""
 
@@ -49,11 +49,37 @@ class Request:
     http_version: str  # "1.0" or "1.1"
     keep_alive: bool
     peer: str  # the client's address, without port
-    index: dict[bytes, bytes] = field(default_factory=dict, repr=False)  # lower-case name -> first value
+    index: dict[bytes, bytes] = field(repr=False)  # lower-case name -> first value
     # What the application derived from the head alone, Content-Length apart; later requests of that head find it here.
-    memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
-    upgrade: bytes = b""  # the protocol that the client wants to switch to (`websocket`), empty where it wants none
-    incoming: Incoming | None = field(default=None, repr=False, compare=False)  # then `body` is empty
+    memo: dict[Any, Any] = field(repr=False, compare=False)
+    upgrade: bytes  # the protocol that the client wants to switch to (`websocket`), empty where it wants none
+    incoming: Incoming | None = field(repr=False, compare=False)  # then `body` is empty
+
+    def __init__(  # noqa: PLR0917 - in the order of the fields
+        self,
+        method: bytes,
+        target: bytes,
+        headers: Headers,
+        body: bytes,
+        http_version: str,
+        keep_alive: bool,
+        peer: str,
+        index: dict[bytes, bytes] | None = None,
+        memo: dict[Any, Any] | None = None,
+        upgrade: bytes = b"",
+        incoming: Incoming | None = None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.http_version = http_version
+        self.keep_alive = keep_alive
+        self.peer = peer
+        self.index = {} if index is None else index
+        self.memo = {} if memo is None else memo
+        self.upgrade = upgrade
+        self.incoming = incoming
 
     def get(self, lowercase_name: bytes) -> bytes | None:
         """The first value of a header."""
@@ -122,14 +148,14 @@ class Reply:
         """Whether nothing more can be written."""
         return self._state == "ended"
 
-    def send(self, status: int, headers: Headers, body: bytes) -> None:
-        """The whole answer in one write."""
+    def send(self, status: int, headers: Headers, body: bytes, own: tuple[bytes, ...] = ()) -> None:
+        """The whole answer in one write; `own` is further header lines, without their ends."""
         if self._state != "waiting":
             return
         self._state = "ended"
         request = self._request
         self._mind_body()
-        extra = () if self.keep_alive and request.http_version == "1.1" else self._connection()
+        extra = own if self.keep_alive and request.http_version == "1.1" else own + self._connection()
         if framing.has_no_body(status):
             data = framing.response(status, headers, length=None, extra=extra)
         elif request.method == b"HEAD":
@@ -139,7 +165,7 @@ class Reply:
         self._write(data)
         self._finished(self.keep_alive)
 
-    def start(self, status: int, headers: Headers, length: int | None) -> None:
+    def start(self, status: int, headers: Headers, length: int | None, own: tuple[bytes, ...] = ()) -> None:
         """The head. `length` None: chunked, or until the connection closes for an HTTP/1.0 client."""
         if self._state != "waiting":
             return
@@ -158,7 +184,7 @@ class Reply:
             self.keep_alive = False
         if status == 204:
             length = None
-        self._write(framing.response(status, headers, length=length, extra=framed + self._connection()))
+        self._write(framing.response(status, headers, length=length, extra=own + framed + self._connection()))
 
     def write(self, data: bytes) -> None:
         """A piece of the body, sent at once."""

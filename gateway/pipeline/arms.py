@@ -104,8 +104,6 @@ class Parts:
             counters=self.workshop.counters(self.name, role),
             rules=rules,
             timeouts=rules.timeouts if rules.timeouts != TimeoutRules() else None,
-            hash_bytes=digest.encode(),
-            version_bytes=label.encode(),
             service=service,
             open=opened,
         )

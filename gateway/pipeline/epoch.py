@@ -4,7 +4,9 @@ A new epoch replaces the old one with a single assignment. A request in flight k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import orjson
 
 from config.settings import Policy, Settings
 from gateway.pipeline.memories import Memory
@@ -85,10 +87,18 @@ class Arm:
     counters: ArmCounters
     rules: ResilienceRules  # the policy's, as far as the genome says nothing else
     timeouts: TimeoutRules | None  # None: the upstream's own
-    hash_bytes: bytes
-    version_bytes: bytes
     service: Service | None = None  # None: one call, relayed as it comes
     open: Open | None = None  # None: the model is the genome's or the client's, whatever is asked
+    lines: bytes = field(init=False, repr=False)  # what an answer's head says of it
+    recorded: bytes = field(init=False, repr=False)  # what an assignment says of it, as members of a JSON object
+    alone: bytes = field(init=False, repr=False)  # the odds where there is no other, as recorded
+
+    def __post_init__(self) -> None:
+        lines = f"x-evogate-version: {self.version}\r\nx-evogate-genome: {self.hash}"
+        object.__setattr__(self, "lines", lines.encode())
+        said = {"arm": self.hash, "role": self.role, "version": self.version, "candidate": self.candidate}
+        object.__setattr__(self, "recorded", orjson.dumps(said)[1:-1])
+        object.__setattr__(self, "alone", orjson.dumps([(self.hash, 1.0)]))
 
     def way(self, model: str) -> Way:
         """How a request for `model` is rendered."""
@@ -123,8 +133,12 @@ class Drawing:
     """The odds of a draw among a view's `drawn`, and how whoever is drawn enters the running experiments."""
 
     shares: Shares
-    odds: tuple[tuple[str, float], ...]  # (content hash, propensity) as recorded
+    odds: tuple[tuple[str, float], ...]  # (content hash, propensity)
     entrances: tuple[tuple[Entrance, ...], ...]  # by position in `drawn`
+    recorded: bytes = field(init=False, repr=False)  # `odds` as recorded, JSON
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recorded", orjson.dumps(self.odds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,7 @@ class PolicyView:
     """One policy of an epoch."""
 
     name: str
+    name_json: bytes = field(init=False, repr=False)
     settings: Policy
     production: Arm
     arms: Mapping[str, Arm]  # by content hash: all that a conversation may be pinned to
@@ -164,10 +179,13 @@ class PolicyView:
 
     @property
     def odds(self) -> tuple[tuple[str, float], ...]:
-        """The same as recorded: (content hash, propensity)."""
+        """The same as (content hash, propensity)."""
         return self.drawing.odds
 
     router: Router | None = None  # None: no model may be chosen
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name_json", orjson.dumps(self.name))
 
 
 @dataclass(frozen=True, slots=True)

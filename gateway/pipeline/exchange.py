@@ -47,6 +47,7 @@ class Exchange:
     _ended = False
     _streams = False
     _way: Way | None = None  # where the router has chosen it
+    _last: tuple[int, Headers, bytes]  # the whole answer, once it waits for its record
     routing: Routing | Preferred | None = None
     trace: Any = None  # a note of the observer's
     intent = ""  # what it is about, where its policy tells intents apart
@@ -206,7 +207,8 @@ class Exchange:
 
     def answered(self, status: int, headers: Headers, body: bytes, answer: Answer | None) -> None:
         """A whole answer."""
-        self._settle(status, answer, None, lambda: self._reply.send(status, self._labelled(headers), body))
+        self._last = status, headers, body
+        self._settle(status, answer, None, self._send)
 
     def began(self, status: int, headers: Headers, call: Call | None) -> None:
         """A stream: its head, unless that has gone out, and the brake that a slow client pulls."""
@@ -215,7 +217,7 @@ class Exchange:
             reply.on_pause, reply.on_resume = call.pause, call.resume
         if not self._streams:
             self._streams = True
-            reply.start(status, self._labelled(headers), None)
+            reply.start(status, headers, None, self._named())
             if self.plan.arm.service is None:
                 self._forget()
 
@@ -250,13 +252,9 @@ class Exchange:
             self._settle(self._courier.status, answer, failure.kind, lambda: self._reply.end(last))
             return
         headers, body = answers.of_failure(failure, dialect, self.id, repeated=repeated)
-        labelled = self._labelled if failure.body is not None else self._signed
-        self._settle(
-            failure.status,
-            failure.answer,
-            failure.kind,
-            lambda: self._reply.send(failure.status, labelled(headers), body),
-        )
+        self._last = failure.status, headers, body
+        then = self._send if failure.body is not None else self._send_own
+        self._settle(failure.status, failure.answer, failure.kind, then)
 
     # -- ends --------------------------------------------------------------------------------------------------
 
@@ -333,21 +331,25 @@ class Exchange:
             self._core.fall_open.count("outcome", error)
             return Settled.fell_open(status, self._first_ms, total_ms)
 
-    # -- header fields -----------------------------------------------------------------------------------------
+    # -- the client's whole answer -----------------------------------------------------------------------------
 
-    def _signed(self, headers: Headers) -> Headers:
-        """With what an answer to a covered request carries, but for the id."""
-        arm = self.plan.arm
+    def _send(self) -> None:
+        status, headers, body = self._last
+        self._reply.send(status, headers, body, self._named())
+
+    def _send_own(self) -> None:
+        """One made here, which has the id already."""
+        status, headers, body = self._last
+        self._reply.send(status, headers, body, self._signed())
+
+    def _named(self) -> tuple[bytes, ...]:
+        """Header lines that an answer to a covered request carries."""
+        return b"x-evogate-request-id: " + self.id.encode(), *self._signed()
+
+    def _signed(self) -> tuple[bytes, ...]:
+        """The same but for the id."""
         overhead = self._before_s
         if not self._streams:
             overhead += perf_counter() - self._began - self._answered_ms / 1000.0
         self._core.metrics.overhead.observe(overhead)
-        return [
-            *headers,
-            (b"x-evogate-version", arm.version_bytes),
-            (b"x-evogate-genome", arm.hash_bytes),
-            (b"x-evogate-overhead-ms", b"%.3f" % (overhead * 1000.0)),
-        ]
-
-    def _labelled(self, headers: Headers) -> Headers:
-        return self._signed([*headers, (b"x-evogate-request-id", self.id.encode())])
+        return self.plan.arm.lines, b"x-evogate-overhead-ms: %.3f" % (overhead * 1000.0)

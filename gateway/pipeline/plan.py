@@ -26,7 +26,7 @@ class Plan:
         turn: int,
         why: Why,
         *,
-        odds: tuple[tuple[str, float], ...] | None = None,
+        odds: bytes | None = None,
         experiment: str | None = None,
         entrances: tuple[Entrance, ...] = _NONE,
     ) -> None:
@@ -35,7 +35,7 @@ class Plan:
         self.unit = unit
         self.turn = turn
         self.why = why
-        self.odds = odds or ((arm.hash, 1.0),)
+        self.odds = odds or arm.alone  # as recorded
         self.experiment = experiment
         self.entrances = entrances
         self.first = bool(entrances)
@@ -69,7 +69,14 @@ def decide(
     if pins is not None:
         pins.put(who.unit, Pin(arm.hash, experiment, arm.role, now), now)
     return Plan(
-        view, arm, who.unit, who.turn, "draw", odds=drawing.odds, experiment=experiment, entrances=drawing.entrances[at]
+        view,
+        arm,
+        who.unit,
+        who.turn,
+        "draw",
+        odds=drawing.recorded,
+        experiment=experiment,
+        entrances=drawing.entrances[at],
     )
 
 

@@ -38,7 +38,7 @@ class Posteriors:
         mean, weight = self._baseline(policy, intent)
         self._shift(policy, arm, intent, _centred(reward, mean, weight), 1.0)
         self._follow((policy, ""), reward)
-        if intent in self._intents.get((policy, arm), ()):
+        if intent and intent in self._intents.get((policy, arm), ()):
             self._follow((policy, intent), reward)
 
     def revise(self, policy: str, arm: str, old: float | None, new: float | None, intent: str = "") -> None:

@@ -48,18 +48,18 @@ class Relay:
 
     def on_upgrade(self, headers: Headers, far: Side) -> None:
         """The upstream speaks another protocol from here on, and so does the client; `on_end` follows."""
-        self._reply.tunnel(self._named(headers), far)
+        self._reply.tunnel([*headers, (b"x-evogate-request-id", self._id.encode())], far)
 
     def on_whole(self, status: int, headers: Headers, body: bytes, _content_type: bytes) -> None:
         """All of it at once."""
         self._release()
-        self._reply.send(status, self._named(headers), body)
+        self._reply.send(status, headers, body, self._named())
 
     def on_head(self, status: int, headers: Headers) -> None:
         """The answer begins."""
         self._started = True
         self._stream = (find(headers, b"content-type") or b"").startswith(b"text/event-stream")
-        self._reply.start(status, self._named(headers), content_length(headers))
+        self._reply.start(status, headers, content_length(headers), self._named())
 
     def on_data(self, data: bytes) -> None:
         """A piece of it."""
@@ -85,8 +85,8 @@ class Relay:
         else:
             self._reply.abort()
 
-    def _named(self, headers: Headers) -> Headers:
-        return [*headers, (b"x-evogate-request-id", self._id.encode())]
+    def _named(self) -> tuple[bytes, ...]:
+        return (b"x-evogate-request-id: " + self._id.encode(),)
 
     def _gone(self) -> None:
         if self._call is not None and self._open:

@@ -11,8 +11,8 @@ _NS_PER_MS = 1_000_000
 
 def uuid7(stamp: int, randomness: bytes) -> str:
     """The id of a 60-bit time stamp (4096ths of a Unix millisecond) and 8 random bytes, two bits of which go unused."""
-    time, rest = f"{stamp:015x}", randomness.hex()
-    return f"{time[:8]}-{time[8:12]}-7{time[12:]}-{_VARIANT[rest[0]]}{rest[1:4]}-{rest[4:]}"
+    time, rest = stamp.to_bytes(8, "big").hex(), randomness.hex()
+    return f"{time[1:9]}-{time[9:13]}-7{time[13:]}-{_VARIANT[rest[0]]}{rest[1:4]}-{rest[4:]}"
 
 
 class IdSource:
@@ -24,7 +24,8 @@ class IdSource:
 
     def new(self, now_ns: int) -> str:
         """An id of the time `now_ns`, nanoseconds since 1970."""
-        stamp = (now_ns << _STAMP_BITS) // _NS_PER_MS
+        rest = now_ns % _NS_PER_MS  # shifted alone: no number here is longer than a machine word
+        stamp = (now_ns // _NS_PER_MS << _STAMP_BITS) + (rest << _STAMP_BITS) // _NS_PER_MS
         if stamp <= self._last:
             stamp = self._last + 1
         self._last = stamp

@@ -14,29 +14,58 @@ Any other reason passes as the provider wrote it. Cache creation is counted as p
 JSON.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 _ERROR_CHARS = 300
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)  # one an answer: compiled, a written `__init__` is native, a generated one is not
 class Answer:
     """What a provider answered."""
 
-    text: str = ""
-    tool_calls: list[dict[str, str]] = field(default_factory=list)  # {"id", "name", "arguments"}; arguments unparsed
-    finish_reason: str | None = None
-    model: str = ""  # as the provider named it
-    input_tokens: int = 0  # cached ones included
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    has_usage: bool = False  # false: the token counts are unknown, not zero
-    refusal: str | None = None  # the provider's or the model's own words for it
-    error: str | None = None  # the provider's error object, as one line
-    malformed: int = 0  # pieces that were no JSON of the expected kind
-    complete: bool = False  # whole: the JSON was read, or the stream came to its end
-    id: str = ""  # by which a later request may name it, where the provider stores it
+    text: str
+    tool_calls: list[dict[str, str]]  # {"id", "name", "arguments"}; arguments unparsed
+    finish_reason: str | None
+    model: str  # as the provider named it
+    input_tokens: int  # cached ones included
+    cached_tokens: int
+    output_tokens: int
+    has_usage: bool  # false: the token counts are unknown, not zero
+    refusal: str | None  # the provider's or the model's own words for it
+    error: str | None  # the provider's error object, as one line
+    malformed: int  # pieces that were no JSON of the expected kind
+    complete: bool  # whole: the JSON was read, or the stream came to its end
+    id: str  # by which a later request may name it, where the provider stores it
+
+    def __init__(
+        self,
+        text: str = "",
+        tool_calls: list[dict[str, str]] | None = None,
+        finish_reason: str | None = None,
+        *,
+        model: str = "",
+        input_tokens: int = 0,
+        cached_tokens: int = 0,
+        output_tokens: int = 0,
+        has_usage: bool = False,
+        refusal: str | None = None,
+        error: str | None = None,
+        malformed: int = 0,
+        complete: bool = False,
+        id: str = "",  # noqa: A002 - the providers' word
+    ) -> None:
+        self.text = text
+        self.tool_calls = [] if tool_calls is None else tool_calls
+        self.finish_reason = finish_reason
+        self.model = model
+        self.input_tokens, self.cached_tokens, self.output_tokens = input_tokens, cached_tokens, output_tokens
+        self.has_usage = has_usage
+        self.refusal = refusal
+        self.error = error
+        self.malformed = malformed
+        self.complete = complete
+        self.id = id
 
     def count(self, sent: Any, cached: Any, out: Any) -> None:
         """Take over token counts; whatever is no number counts as none. Cached ones are among those sent."""

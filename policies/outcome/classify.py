@@ -23,7 +23,8 @@
 JUDGED_BAD comes later, by feedback, and never from here.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from policies.outcome.answer import Answer
 from policies.outcome.classes import FailureClass
@@ -32,19 +33,43 @@ from policies.outcome.refusal import refusal_of
 Verdict = tuple[FailureClass | None, str]
 
 
-@dataclass(slots=True)
+_NO_CHECKS: Mapping[str, float] = {}
+
+
+@dataclass(slots=True, init=False)
 class Observed:
     """What was seen of one request."""
 
-    status: int = 0  # the provider's HTTP status; 0 where none came
-    transport_error: str | None = None  # kind of the upstream error
-    answer: Answer | None = None
-    latency_ms: float = 0.0  # to the last byte
-    cost_usd: float = 0.0
-    validators: dict[str, float] = field(default_factory=dict)  # name -> 0..1 of those that ran
-    client_gone: bool = False
-    fell_open: bool = False
-    fell_back: bool = False
+    status: int  # the provider's HTTP status; 0 where none came
+    transport_error: str | None  # kind of the upstream error
+    answer: Answer | None
+    latency_ms: float  # to the last byte
+    cost_usd: float
+    validators: Mapping[str, float]  # name -> 0..1 of those that ran
+    client_gone: bool
+    fell_open: bool
+    fell_back: bool
+
+    def __init__(
+        self,
+        status: int = 0,
+        transport_error: str | None = None,
+        answer: Answer | None = None,
+        *,
+        latency_ms: float = 0.0,
+        cost_usd: float = 0.0,
+        validators: Mapping[str, float] = _NO_CHECKS,
+        client_gone: bool = False,
+        fell_open: bool = False,
+        fell_back: bool = False,
+    ) -> None:
+        self.status = status
+        self.transport_error = transport_error
+        self.answer = answer
+        self.latency_ms, self.cost_usd = latency_ms, cost_usd
+        self.validators = validators
+        self.client_gone = client_gone
+        self.fell_open, self.fell_back = fell_open, fell_back
 
 
 def classify(observed: Observed, *, p95_ms: float, usd_per_request: float, validator_gate: float = 0.9) -> Verdict:
@@ -106,7 +131,7 @@ def _by_answer(answer: Answer) -> Verdict | None:
     return None
 
 
-def _by_validators(validators: dict[str, float], gate: float) -> Verdict | None:
+def _by_validators(validators: Mapping[str, float], gate: float) -> Verdict | None:
     if validators.get("tool_args", 1.0) < gate:
         return FailureClass.INVALID_TOOL_CALL, "tool_args"
     below = [name for name, value in validators.items() if value < gate]

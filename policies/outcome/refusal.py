@@ -22,6 +22,7 @@ _VERBS = (
     r"(?:provide|share|discuss|create|generate) (?:that|this|such|any such) (?:information|content|material)",
     r"(?:do|answer|discuss) (?:that|this)(?= *[.!]|$)",
 )
+_BEGINNINGS = frozenset({"i'", "i ", "im", "so", "ap", "un"})  # the first two letters of what the expression matches
 _OPENING = re.compile(rf"\s*(?:{_APOLOGY})?(?:{_UNABLE}|{_NOT_ABLE}) (?:{'|'.join(_VERBS)})", re.IGNORECASE)
 
 
@@ -37,4 +38,9 @@ def refusal_of(answer: Answer) -> str | None:
 
 
 def _refuses(text: str) -> bool:
-    return len(text) <= _LONGEST and _OPENING.match(text.replace("\u2019", "'")) is not None
+    if len(text) > _LONGEST:
+        return False
+    first = text.lstrip()[:2]
+    if first.isascii() and first.lower() not in _BEGINNINGS:  # as nearly all answers
+        return False
+    return _OPENING.match(text.replace("\u2019", "'")) is not None

@@ -49,7 +49,9 @@ def chat_turns(body: dict[str, Any]) -> Turns:
 def _odd_turns(body: dict[str, Any], messages: list[Any]) -> Turns:
     """The same where some messages are no objects or have no role."""
     known = [message if type(message) is dict and "role" in message else {"role": None} for message in messages]
-    return chat_turns({**body, "messages": known})._replace(head=head_of(messages, SYSTEM_ROLES))
+    turns = chat_turns({**body, "messages": known})
+    turns.head = head_of(messages, SYSTEM_ROLES)
+    return turns
 
 
 class ChatComposer:

@@ -1,22 +1,44 @@
 """What a request's conversation says, read once: for the unit, for memory, for the signals and for rendering."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from policies.errors import ClientError
 
 
-class Turns(NamedTuple):
+@dataclass(slots=True, init=False)  # its `__init__` is written out to be native where compiled
+class Turns:
     """A conversation as far as the request holds it. Every field exists for every shape of body."""
 
-    turn: int = 0  # the user's messages so far
-    continued: bool = False  # earlier answers are in the request, or it names one
-    first: Any = None  # content of the first user message, as sent
-    text: str = ""  # text of the last one
-    head: int = 0  # how many leading messages are system text; -1: one of the first is no object
-    last: int | None = None  # place of the last user message
-    user: Any = None  # the client's own name for the person, as sent
-    parent: str | None = None  # id of the stored answer or conversation that the request goes on from
+    turn: int  # the user's messages so far
+    continued: bool  # earlier answers are in the request, or it names one
+    first: Any  # content of the first user message, as sent
+    text: str  # text of the last one
+    head: int  # how many leading messages are system text; -1: one of the first is no object
+    last: int | None  # place of the last user message
+    user: Any  # the client's own name for the person, as sent
+    parent: str | None  # id of the stored answer or conversation that the request goes on from
+
+    def __init__(  # noqa: PLR0917 - in the order of the fields
+        self,
+        turn: int = 0,
+        continued: bool = False,
+        first: Any = None,
+        text: str = "",
+        head: int = 0,
+        last: int | None = None,
+        user: Any = None,
+        parent: str | None = None,
+    ) -> None:
+        self.turn = turn
+        self.continued = continued
+        self.first = first
+        self.text = text
+        self.head = head
+        self.last = last
+        self.user = user
+        self.parent = parent
 
 
 def content_text(content: Any) -> str:

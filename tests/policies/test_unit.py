@@ -100,7 +100,8 @@ def test_a_stored_conversation_is_a_unit() -> None:
     assert first.unit != unit_of(response(conversation="conv_1"), credential=b"Bearer b")
     lineages.answered(response(conversation="conv_1"), "resp_1", first.unit, first.turn)
     for parent in ({"conversation": {"id": "conv_1"}}, {"previous_response_id": "resp_1"}):
-        assert of(response(**parent), lineages=lineages)[:2] == (first.unit, 2)
+        found = of(response(**parent), lineages=lineages)
+        assert (found.unit, found.turn) == (first.unit, 2)
 
 
 def test_an_unknown_parent_was_met_in_the_middle() -> None:

@@ -14,6 +14,10 @@ from policies.outcome import Answer, refusal_of
         "I won't do that.",
         "Unfortunately, I am not able to fulfill this request.",
         "\nI must decline to answer this.",
+        "\u2003 \x1cI CANNOT DO THAT.",
+        "\u017forry, but i can't help with that.",
+        "apologies, \u0131 can't do this",
+        "\u0130 can't do that",
     ],
 )
 def test_unmistakable_openings(text: str) -> None:

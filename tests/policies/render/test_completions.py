@@ -4,7 +4,7 @@ import pytest
 
 from policies.dialects import COMPLETIONS
 from policies.errors import ClientError
-from policies.render import ModelTarget
+from policies.render import ModelTarget, Turns
 from tests.policies.render.endpoints import ENTRY, SHOT, rendered
 
 SAYS = {"rubric": ["G"], "few_shots": [SHOT]}
@@ -47,7 +47,7 @@ def test_usage_and_parameters() -> None:
 
 
 def test_the_conversation_that_a_request_holds() -> None:
-    assert COMPLETIONS.turns({"prompt": "Hi"})[:4] == (1, False, "Hi", "Hi")
+    assert COMPLETIONS.turns({"prompt": "Hi"}) == Turns(1, False, "Hi", "Hi")
     assert COMPLETIONS.turns({"prompt": ["a", "b"]}).text == "a\nb"
-    assert COMPLETIONS.turns({"prompt": [1, 2]})[:4] == (1, False, [1, 2], "")
+    assert COMPLETIONS.turns({"prompt": [1, 2]}) == Turns(1, False, [1, 2], "")
     assert COMPLETIONS.turns({}).turn == 0

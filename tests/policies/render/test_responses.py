@@ -4,7 +4,7 @@ import pytest
 
 from policies.dialects import RESPONSES
 from policies.errors import ClientError
-from policies.render import ModelTarget
+from policies.render import ModelTarget, Turns
 from tests.policies.render.endpoints import ENTRY, SHOT, SHOT_TURNS, rendered
 
 ASK = {"role": "user", "content": "Hi"}
@@ -81,7 +81,7 @@ def test_the_conversation_that_a_request_holds() -> None:
     turns = RESPONSES.turns({"input": [DEVELOPER, ASK, {"role": "assistant", "content": "a"}, PARTS], "user": "ann"})
     assert (turns.turn, turns.continued, turns.first, turns.text) == (2, True, "Hi", "Look")
     assert (turns.head, turns.last, turns.user, turns.parent) == (1, 3, "ann", None)
-    assert RESPONSES.turns({"input": "Hi"})[:4] == (1, False, "Hi", "Hi")
+    assert RESPONSES.turns({"input": "Hi"}) == Turns(1, False, "Hi", "Hi", last=0)
     assert RESPONSES.turns({"input": [ASK, {"type": "function_call"}]}).continued
     after = RESPONSES.turns({"input": "Hi", "previous_response_id": "resp_1"})
     assert (after.parent, after.continued) == ("resp_1", True)
