@@ -23,7 +23,7 @@ LINGER_S = 2.0  # after a refusal: a client still sending gets to read why, inst
 logger = logging.getLogger(__name__)
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection:
     """In turn waiting for a request, receiving one, and answering; then closing."""
 
     def __init__(self, server: "Server", loop: asyncio.AbstractEventLoop) -> None:

@@ -1,7 +1,8 @@
 """The listening socket, its connections, and the drain at the end."""
 
 import asyncio
-import socket as sockets
+import socket
+from typing import Any, cast
 
 from config.settings import Limits
 from gateway.http.client_connection import ClientConnection
@@ -30,7 +31,7 @@ class Server:
         self._empty.set()
 
     async def listen(
-        self, host: str, port: int, *, reuse_port: bool = False, sock: sockets.socket | None = None
+        self, host: str, port: int, *, reuse_port: bool = False, sock: socket.socket | None = None
     ) -> None:
         """Start accepting.
 
@@ -39,8 +40,9 @@ class Server:
         """
         loop = asyncio.get_running_loop()
 
-        def connection() -> ClientConnection:
-            return ClientConnection(self, loop)
+        def connection() -> asyncio.Protocol:
+            # Loops know a protocol by its methods; asyncio's class as a base would keep mypyc from compiling it.
+            return cast("asyncio.Protocol", ClientConnection(self, loop))
 
         if sock is not None:
             self._listener = await loop.create_server(connection, sock=sock, backlog=BACKLOG)
@@ -48,7 +50,8 @@ class Server:
             self._listener = await loop.create_server(
                 connection, host, port, backlog=BACKLOG, reuse_port=reuse_port or None
             )
-        self.port = int(self._listener.sockets[0].getsockname()[1])
+        sockets = cast("Any", self._listener).sockets  # a tuple, uvloop's a list
+        self.port = int(sockets[0].getsockname()[1])
 
     @property
     def connections(self) -> int:
@@ -94,7 +97,7 @@ async def serve(
     port: int,
     limits: Limits,
     reuse_port: bool = False,
-    sock: sockets.socket | None = None,
+    sock: socket.socket | None = None,
     on_refused: OnRefused = lambda _: [],
     passes: Passes | None = None,
 ) -> Server:

@@ -12,6 +12,7 @@
 """
 
 import asyncio
+from typing import cast
 
 from config.settings import Upstream
 from gateway.http import framing
@@ -165,7 +166,7 @@ class Pool:
 
     async def _connect(self, connection: UpstreamConnection) -> None:
         try:
-            await self._connector.open(connection)
+            await self._connector.open(cast("asyncio.Protocol", connection))
         except UpstreamError as error:
             connection.fail(error)
         except asyncio.CancelledError:

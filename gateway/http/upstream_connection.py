@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 KEEP_IDLE_S = 55.0  # below the 60 s after which many load balancers close
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection:
     """Connecting, then in turn idle and busy with a call, then closed."""
 
     def __init__(self, pool: "Pool") -> None:
