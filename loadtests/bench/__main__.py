@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from loadtests.bench.closed import Bench
+from loadtests.bench.doubts import doubts
 from loadtests.bench.goals import goals
 from loadtests.bench.machine import Cores, allow_files
 from loadtests.bench.plan import PARTS, Plan
@@ -26,9 +27,10 @@ OUTPUT = Path("build/bench")
 
 def main() -> int:
     """Measure, print, write; 0 done, 1 interrupted, 2 something is missing."""
+    parts = "; ".join(f"{name}: {what}" for name, what in PARTS.items())
     options = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__)
     options.add_argument("--quick", action="store_true", help="a fraction of the time: whether it works, not how fast")
-    options.add_argument("--only", default=",".join(PARTS), help=f"parts, with commas between them: {', '.join(PARTS)}")
+    options.add_argument("--only", default=",".join(PARTS), help=f"parts, with commas between them. {parts}")
     options.add_argument("--no-peers", action="store_true", help="leave other gateways out")
     options.add_argument("--output", type=Path, default=OUTPUT, help=f"folder of the results (default {OUTPUT})")
     given = options.parse_args()
@@ -38,7 +40,7 @@ def main() -> int:
     plan = Plan.of(wanted, quick=given.quick, peers=not given.no_peers)
     end_on_signals()
     allow_files()
-    results = Results()
+    results = Results(plan=plan.as_json())
     if given.quick:
         results.notes.append("a quick run: it shows that everything works, not how fast it is")
     code = 0
@@ -60,7 +62,7 @@ def write(results: Results, folder: Path) -> None:
     """Print the tables; keep them and every measurement as files."""
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(results)
-    facts = {**results.as_json(), "goals": [goal.as_json() for goal in goals(results)]}
+    facts = {**results.as_json(), "goals": [goal.as_json() for goal in goals(results)], "doubts": doubts(results)}
     (folder / "bench.json").write_text(json.dumps(facts, indent=1))
     (folder / "bench.md").write_text(text)
     print(text)

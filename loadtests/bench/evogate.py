@@ -7,6 +7,8 @@
 """
 
 import asyncio
+import importlib.machinery
+import importlib.util
 import json
 import sys
 import time
@@ -139,3 +141,9 @@ async def _add(registry: Registry, rule: str, now: float) -> Candidate:
 def relay(everything: Target) -> Target:
     """The same process, asked to relay untouched."""
     return replace(everything, name=RELAY, headers=("x-evogate-bypass: 1",))
+
+
+def compiled() -> bool:
+    """Whether the gateways that are started from here are of the compiled build."""
+    found = importlib.util.find_spec("gateway.pipeline.settle")
+    return found is not None and str(found.origin).endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES))

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from loadtests.bench import peers
 from loadtests.bench.closed import Bench, Closed
@@ -10,6 +10,7 @@ from loadtests.bench.evogate import Gateway
 from loadtests.bench.machine import Busy, resident_mb
 from loadtests.bench.paced import Paced
 from loadtests.bench.results import Memory, Results
+from loadtests.bench.streams import Streamed
 from loadtests.bench.targets import DIRECT, EVERYTHING, RELAY, Launch, Target, serving
 from policies.errors import OperatorError
 
@@ -20,12 +21,16 @@ QUIET = 0.1  # of a core: what waits for requests needs some of it
 class Field:
     """Everything that takes part, while it runs."""
 
-    def __init__(self, stack: contextlib.ExitStack, bench: Bench, results: Results, say: Say) -> None:
+    def __init__(
+        self, stack: contextlib.ExitStack, bench: Bench, results: Results, memory: dict[str, Memory], say: Say
+    ) -> None:
+        """`memory` is where that of these processes is noted."""
         self.targets: list[Target] = []
         self._gateways: list[Gateway] = []
         self._stack = stack
         self._bench = bench
         self._results = results
+        self._memory = memory
         self._say = say
 
     def start(self, launch: Launch, core: int | None = None) -> Target:
@@ -70,17 +75,15 @@ class Field:
             found = f"before any load its cores were {measured.share:.0%} and {other.share:.0%} busy"
             self._results.notes.append(f"the machine was not quiet: {found}")
         for target in self._measured():
-            self._results.memory[target.name] = Memory(idle=resident_mb(target.pid))
+            self._memory[target.name] = Memory(idle=resident_mb(target.pid))
 
-    def note_after(self, settle_s: float) -> None:
-        """Resident memory under load and after it; whether everything stayed on."""
+    def note_after(self, settle_s: float, rows: Sequence[Closed | Paced | Streamed]) -> None:
+        """Resident memory under the load of `rows` and after it; whether everything stayed on."""
         time.sleep(settle_s)
-        closed_rows: list[Closed | Paced] = [*self._results.closed]
-        rows = [*closed_rows, *self._results.paced, *self._results.pairs]
         for target in self._measured():
             names = {target.name, RELAY} if target.name == EVERYTHING else {target.name}
-            memory = self._results.memory[target.name]
-            memory.load = max((row.resident_mb for row in rows if row.target in names), default=0.0)
+            memory = self._memory[target.name]
+            memory.load = max((row.resident_mb for row in rows if row.target in names), default=None)
             memory.after = resident_mb(target.pid)
         self.check_gateways()
 

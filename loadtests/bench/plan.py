@@ -1,12 +1,22 @@
-"""How much is measured: all of it in about a quarter of an hour, or a little of everything in two minutes."""
+"""How much is measured: all of it in about a quarter of an hour, or a little of everything in two minutes.
+
+Each part can be run alone; it starts what it measures and nothing else.
+"""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from loadtests.bench import closed, paced, streams
 from loadtests.bench.streams import Shape
 
-PARTS = ("closed", "paced", "mirror", "streams")
+PARTS = {
+    "closed": "throughput, closed loop",
+    "paced": "added latency at fixed rates",
+    "mirror": "what mirroring adds, in pairs",
+    "streams": f"{streams.BUSY.streams:,} busy streams",
+    "held": f"{streams.HELD.streams:,} streams held open",
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,7 @@ class Plan:
     pairs: int = 5
     pair_s: float = 4.0
     busy: Shape = streams.BUSY
-    held: Shape | None = streams.HELD
+    held: Shape = streams.HELD
     stream_rounds: int = 2
 
     @classmethod
@@ -41,6 +51,10 @@ class Plan:
             pairs=1,
             pair_s=1.0,
             busy=replace(streams.BUSY, ramp_s=1.0, lasts_s=3.0),
-            held=None,
+            held=replace(streams.HELD, lasts_s=4.0),
             stream_rounds=1,
         )
+
+    def as_json(self) -> dict[str, Any]:
+        """What was asked for, in the order of the parts."""
+        return {**asdict(self), "parts": [part for part in PARTS if part in self.parts]}

@@ -1,11 +1,12 @@
 """The tables, in Markdown, ready for a README."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from loadtests.bench.doubts import doubts
 from loadtests.bench.goals import Goal, goals
-from loadtests.bench.results import Results
+from loadtests.bench.results import Memory, Results
+from loadtests.bench.streams import Streamed
 from loadtests.bench.targets import DIRECT
 
 NONE = "-"
@@ -19,7 +20,8 @@ def markdown(results: Results) -> str:
         section("Throughput, closed loop (requests/s)", closed_table(results)),
         section("Added latency, open loop (ms: p50 / p99 / p99.9)", paced_table(results)),
         section("Streams", streams_table(results)),
-        section("Resident memory (MB)", memory_table(results)),
+        section("Resident memory, whole answers (MB)", memory_table(results.memory)),
+        section("Resident memory, streams (MB)", memory_table(results.stream_memory)),
         section("Notes", "\n".join(f"* {note}" for note in [*results.notes, *doubts(results)])),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -31,7 +33,8 @@ def machine_line(machine: Mapping[str, Any]) -> str:
         return ""
     beside = ", ".join(sorted(machine["peers"].values())) or "none"
     where = f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, Python {machine['python']}"
-    return f"{machine['at']}; {where}; other gateways: {beside}."
+    build = f"EvoGate {machine['evogate']}, {'compiled' if machine['compiled'] else 'from source'}"
+    return f"{machine['at']}; {where}; {build}; other gateways: {beside}."
 
 
 def section(title: str, body: str) -> str:
@@ -91,7 +94,8 @@ def streams_table(results: Results) -> str:
     for streams, per_s in dict.fromkeys((row.streams, row.per_s) for row in results.streamed):
         base = results.stream(DIRECT, streams, lambda row: row.p99) or 0.0
         for name in _names(row.target for row in results.streamed if row.streams == streams):
-            first = [results.stream(name, streams, look) for look in (lambda r: r.p50, lambda r: r.p99)]
+            looks: tuple[Callable[[Streamed], float], ...] = (lambda r: r.p50, lambda r: r.p99, lambda r: r.longest)
+            first = [results.stream(name, streams, look) for look in looks]
             added = (first[1] or 0.0) - base if name != DIRECT else None
             rows.append((
                 f"{streams:,} x {per_s:.0f}/s, {name}",
@@ -102,16 +106,21 @@ def streams_table(results: Results) -> str:
                 _whole(results.stream(name, streams, lambda r: r.whole)),
                 _whole(results.stream(name, streams, lambda r: r.resident_mb)) if name != DIRECT else NONE,
             ))  # fmt: skip
-    head = ("", "events/s", "first event ms p50 / p99", "added p99 ms", "open at once", "whole", "resident MB")
+    head = (
+        "",
+        "events/s",
+        "first event ms p50 / p99 / longest",
+        "added p99 ms",
+        "open at once",
+        "whole",
+        "resident MB",
+    )
     return table(head, rows)
 
 
-def memory_table(results: Results) -> str:
+def memory_table(measured: Mapping[str, Memory]) -> str:
     """Idle, under load, after."""
-    rows = [
-        (name, f"{memory.idle:.0f}", f"{memory.load:.0f}", f"{memory.after:.0f}")
-        for name, memory in results.memory.items()
-    ]
+    rows = [(name, *map(_whole, (memory.idle, memory.load, memory.after))) for name, memory in measured.items()]
     return table(("", "idle", "most under load", "after"), rows)
 
 

@@ -18,20 +18,25 @@ class Memory:
     """Resident memory of one target in MB: before any load, the most under load, and some seconds after."""
 
     idle: float
-    load: float = 0.0
-    after: float = 0.0
+    load: float | None = None  # None: it was not loaded in this run
+    after: float | None = None
 
 
 @dataclass
 class Results:
-    """Everything of one run. `notes` say what was left out, and what to mistrust."""
+    """Everything of one run. `notes` say what was left out, and what to mistrust.
 
+    `memory` is that of the processes that gave whole answers, `stream_memory` of those that streamed.
+    """
+
+    plan: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     closed: list[Closed] = field(default_factory=list)
     paced: list[Paced] = field(default_factory=list)
     pairs: list[Paced] = field(default_factory=list)
     streamed: list[Streamed] = field(default_factory=list)
     memory: dict[str, Memory] = field(default_factory=dict)
+    stream_memory: dict[str, Memory] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,22 +32,26 @@ def run(plan: Plan, bench: Bench, results: Results, say: Say) -> None:
         results.notes.append("one core only: the load generator competed with what it measured")
     if plan.parts & {"closed", "paced", "mirror"}:
         _whole_answers(plan, bench, results, say)
-    if "streams" in plan.parts:
+    if plan.parts & {"streams", "held"}:
         _streams(plan, bench, results, say)
 
 
 def _whole_answers(plan: Plan, bench: Bench, results: Results, say: Say) -> None:
     with contextlib.ExitStack() as stack:
-        field = Field(stack, bench, results, say)
+        field = Field(stack, bench, results, results.memory, say)
         provider = field.start(nginx.provider(bench.folder), bench.cores.other)
-        field.start(nginx.proxy(bench.folder, provider.port))
-        if plan.peers:
-            field.start_peers(provider.port)
+        side_by_side = bool(plan.parts & {"closed", "paced"})
+        if side_by_side:
+            field.start(nginx.proxy(bench.folder, provider.port))
+            if plan.peers:
+                field.start_peers(provider.port)
         others = list(field.targets)
         everything = field.start_gateway(EVERYTHING, provider.port)
-        tenth = field.start_gateway(MIRROR_10, provider.port, mirrored=0.1)
+        targets = [*others, evogate.relay(everything), everything]
+        if side_by_side:
+            targets.append(field.start_gateway(MIRROR_10, provider.port, mirrored=0.1))
         mirrored = field.start_gateway(MIRROR_100, provider.port, mirrored=1.0)
-        targets = [*others, evogate.relay(everything), everything, tenth, mirrored]
+        targets.append(mirrored)
         field.note_idle(plan.settle_s)
         capacity = {target.name: _warm(plan, bench, target) for target in targets}
         if "closed" in plan.parts:
@@ -57,7 +62,7 @@ def _whole_answers(plan: Plan, bench: Bench, results: Results, say: Say) -> None
         if "mirror" in plan.parts:
             rows = paced.pairs(bench, everything, mirrored, rate=RATE, seconds=plan.pair_s, count=plan.pairs)
             _keep(rows, results.pairs, say)
-        field.note_after(plan.settle_s)
+        field.note_after(plan.settle_s, [*results.closed, *results.paced, *results.pairs])
 
 
 def _keep(rows: Iterable[T], kept: list[T], say: Say) -> None:
@@ -75,18 +80,19 @@ def _warm(plan: Plan, bench: Bench, target: Target) -> float:
 
 def _streams(plan: Plan, bench: Bench, results: Results, say: Say) -> None:
     with contextlib.ExitStack() as stack:
-        field = Field(stack, bench, results, say)
+        field = Field(stack, bench, results, results.stream_memory, say)
         provider = field.start(streaming_provider(json.dumps(nginx.ANSWER)), bench.cores.other)
-        proxy = field.start(nginx.proxy(bench.folder, provider.port))
+        field.start(nginx.proxy(bench.folder, provider.port))
         if plan.peers:
             field.start_peers(provider.port, only=ENVOY)
+        others = list(field.targets)
         everything = field.start_gateway(EVERYTHING, provider.port)
-        targets = [*field.targets[:-1], evogate.relay(everything), everything]
-        _keep(streams.rounds(bench, targets, plan.busy, count=plan.stream_rounds), results.streamed, say)
-        if plan.held is not None:
-            few = [target for target in field.targets if target != proxy]
-            _keep(streams.rounds(bench, few, plan.held, count=1), results.streamed, say)
-        field.check_gateways()
+        targets = [*others, evogate.relay(everything), everything]
+        field.note_idle(plan.settle_s)
+        for part, shape, count in (("streams", plan.busy, plan.stream_rounds), ("held", plan.held, 1)):
+            if part in plan.parts:
+                _keep(streams.rounds(bench, targets, shape, count=count), results.streamed, say)
+        field.note_after(plan.settle_s, results.streamed)
 
 
 def _machine(bench: Bench) -> dict[str, object]:
@@ -101,6 +107,8 @@ def _machine(bench: Bench) -> dict[str, object]:
         "other_core": bench.cores.other,
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "evogate": version("evogate"),
+        "compiled": evogate.compiled(),
         "load_at_start": os.getloadavg()[0],
         "peers": json.loads(versions.read_text()) if versions.exists() else {},
     }

@@ -39,11 +39,13 @@ class Streamed:
     round: int
     streams: int
     per_s: float
+    began: int  # streams whose first event came
     most_open: int
     whole: int  # streams that came to their end with `[DONE]`
     events_per_s: float  # while all streams should have been open
     p50: float
     p99: float
+    longest: float  # what never began has waited for all of the run
     cpu_share: float  # of the generator's process
     generator_busy: float
     resident_mb: float  # the most while they were open
@@ -77,11 +79,13 @@ def measure(bench: Bench, target: Target, shape: Shape, number: int) -> Streamed
         round=number,
         streams=shape.streams,
         per_s=shape.per_s,
+        began=report["began"],
         most_open=report["most_open"],
         whole=report["whole"],
         events_per_s=report["events_per_s"],
         p50=report["p50"],
         p99=report["p99"],
+        longest=report["max"],
         cpu_share=report["cpu_s"] / report["seconds"],
         generator_busy=generator.share,
         resident_mb=peak.mb,

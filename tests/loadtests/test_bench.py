@@ -41,8 +41,9 @@ def paced_row(target: str, number: int, p50: float, p99: float) -> Paced:
 
 def streamed_row(target: str, streams: int, *, p99: float, memory: float, whole: int | None = None) -> Streamed:
     return Streamed(
-        target, 0, streams, per_s=10.0, most_open=streams, whole=streams if whole is None else whole,
-        events_per_s=20_000.0, p50=1.0, p99=p99, cpu_share=0.5, generator_busy=0.6, resident_mb=memory,
+        target, 0, streams, per_s=10.0, began=streams, most_open=streams, whole=streams if whole is None else whole,
+        events_per_s=20_000.0, p50=1.0, p99=p99, longest=2.0 * p99, cpu_share=0.5, generator_busy=0.6,
+        resident_mb=memory,
     )  # fmt: skip
 
 
@@ -107,9 +108,15 @@ def test_doubts_name_failures_and_a_full_generator(results: Results) -> None:
 
 def test_the_report_has_every_table_and_survives_json(results: Results) -> None:
     results.memory[EVERYTHING] = Memory(idle=40.0, load=60.0, after=55.0)
+    results.memory[RELAY] = Memory(idle=40.0)
+    results.stream_memory[ENVOY] = Memory(idle=30.0, load=150.0, after=140.0)
     text = markdown(results)
     for title in ("Goals", "Throughput", "Added latency", "Streams", "Resident memory"):
         assert f"### {title}" in text
+    assert f"| {EVERYTHING} | 40 | 60 | 55 |" in text
+    assert f"| {RELAY} | 40 | - | - |" in text, "what was not loaded has no memory under load"
+    assert f"| {ENVOY} | 30 | 150 | 140 |" in text
+    assert "1.0 / 60.0 / 120.0" in text
     assert f"| {EVERYTHING} | 11,250 | 50 |" in text
     assert f"| {EVERYTHING} | 0.12 / 0.70 / 0.70 |" in text
     assert json.loads(json.dumps(results.as_json()))["memory"][EVERYTHING]["after"] == 55.0
