@@ -5,11 +5,14 @@ import os
 from pathlib import Path
 
 import orjson
-from aiohttp import web
 
-from config.settings import Gateway
-from gateway.admin.app import Source, create_app
+from config.settings import Gateway, Limits
+from gateway.admin.app import Admin, Source
+from gateway.http.server import serve
 from policies.errors import OperatorError
+
+LIMITS = Limits(connections=256, body_bytes=65_536)  # nobody has much to say here
+DRAIN_S = 1.0
 
 
 async def open_admin(source: Source, settings: Gateway, stack: contextlib.AsyncExitStack) -> str:
@@ -19,18 +22,17 @@ async def open_admin(source: Source, settings: Gateway, stack: contextlib.AsyncE
         OperatorError: it can't listen there, or may not without a token.
     """
     token = settings.admin_token.get_secret_value() if settings.admin_token is not None else None
-    runner = web.AppRunner(create_app(source, host=settings.admin_host, token=token), access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, settings.admin_host, settings.admin_port)
+    admin = Admin(source, host=settings.admin_host, token=token)
+    stack.callback(admin.close)
     try:
-        await site.start()
+        server = await serve(admin, host=settings.admin_host, port=settings.admin_port, limits=LIMITS)
     except OSError as error:
         raise OperatorError(
             f"can't listen on {settings.admin_host}:{settings.admin_port} ({error.strerror or error}); "
             "set gateway.admin_port to a free port, or to 0"
         ) from error
-    return address(settings.admin_host, runner.addresses[0][1])
+    stack.push_async_callback(server.drain, DRAIN_S)
+    return address(settings.admin_host, server.port)
 
 
 def address(host: str, port: int) -> str:

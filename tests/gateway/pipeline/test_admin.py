@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin.app import create_app
+from gateway.admin.app import Admin
 from gateway.admin.status import arms
 from gateway.cli.status import _state
 from policies.errors import OperatorError
@@ -94,4 +94,4 @@ async def test_reload_says_whether_it_did(gateway: Running, monkeypatch: pytest.
 
 async def test_a_listener_for_others_needs_a_token(gateway: Running) -> None:
     with pytest.raises(OperatorError, match="admin_token"):
-        create_app(gateway.process, host="192.0.2.1", token=None)
+        Admin(gateway.process, host="192.0.2.1", token=None)
