@@ -4,15 +4,18 @@ The probability that an arm is the best of all is integrated on a grid and refre
 the resulting categorical. Floors are added, production keeps its share, and a suspect arm gets the floor alone.
 """
 
+from __future__ import annotations  # numpy's types are named, and not loaded
+
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from policies.arrays import np
 from policies.assignment import Shares
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _GRID = 512
 _TWO_SIDED = 8.0  # from here on a posterior is bell-shaped: half the reach takes half the points
@@ -49,7 +52,7 @@ class Posterior:
         centred = min(max(reward - baseline + 0.5, 0.0), 1.0)
         return type(self)(self.alpha + centred, self.beta + 1.0 - centred)
 
-    def merge(self, other: "Posterior", prior: "Posterior | None" = None) -> Self:
+    def merge(self, other: Posterior, prior: Posterior | None = None) -> Self:
         """Both posteriors' rewards over one prior, which both had begun with (default: uniform)."""
         begun = prior or Posterior()
         return type(self)(self.alpha + other.alpha - begun.alpha, self.beta + other.beta - begun.beta)

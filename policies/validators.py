@@ -14,14 +14,16 @@ that can't be compiled makes its check not apply, for the provider is the one to
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema_rs
 import orjson
 
 from policies.errors import OperatorError
 from policies.lint import SECRET
 from policies.outcome.answer import Answer, as_list, as_object
+
+if TYPE_CHECKING:
+    import jsonschema_rs
 
 Check = Callable[[dict[str, Any], Answer], float | None]
 _COMPLAINT_CHARS = 300
@@ -181,7 +183,9 @@ def _fits(schema: dict[str, Any], text: str) -> float | None:
 
 
 @lru_cache(maxsize=256)
-def _compiled(schema: bytes) -> jsonschema_rs.Validator | None:
+def _compiled(schema: bytes) -> "jsonschema_rs.Validator | None":
+    import jsonschema_rs  # here, for it takes 4 MB, and most requests have no schema
+
     if len(schema) > _SCHEMA_LIMIT:
         return None
     try:

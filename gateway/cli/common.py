@@ -12,8 +12,6 @@ from typing import Any, TypeVar
 import click
 import orjson
 from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
 
 from config.loader import load_registry
 from gateway.cli.live import listener
@@ -122,6 +120,9 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
     """A table, or one line that says why there is none."""
+    from rich.console import Console  # here, for a gateway prints none
+    from rich.table import Table
+
     console = Console(width=None if sys.stdout.isatty() else 160)
     if not rows:
         console.print(empty)

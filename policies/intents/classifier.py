@@ -5,17 +5,20 @@ below the threshold the answer is "". Weights are whole numbers of one byte, wit
 bounded, and its version is the hash of its content.
 """
 
+from __future__ import annotations  # numpy's types are named, and not loaded
+
 import base64
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from policies.arrays import np
 from policies.intents.features import BUCKETS, features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ROWS = 2 * BUCKETS
 MOST = 16  # intents of a policy

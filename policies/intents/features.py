@@ -4,18 +4,24 @@ Hashing needs no vocabulary, so that a classifier is nothing but a table of a fi
 Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009.
 """
 
+from __future__ import annotations  # numpy's types are named, and not loaded
+
 import re
+from typing import TYPE_CHECKING
 from zlib import crc32
 
-import numpy as np
-from numpy.typing import NDArray
+from policies.arrays import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 BUCKETS = 4_096  # of either kind
 TEXT_BYTES = 320  # what a request is about shows early; bounds the time
 _WORD = re.compile(rb"[a-z0-9_\x80-\xff]{2,}")
 _MASK = BUCKETS - 1
-_PRIMES = tuple(np.uint32(prime) for prime in (2_654_435_761, 2_246_822_519, 3_266_489_917, 668_265_263))
-_SHIFT = np.uint32(20)  # the upper 12 of 32 bits
+_PRIMES = (2_654_435_761, 2_246_822_519, 3_266_489_917, 668_265_263)  # of 32 bits, as the codes that they multiply
+_SHIFT = 20  # the upper 12 of 32 bits
 
 
 def features(text: str) -> NDArray[np.intp]:

@@ -7,8 +7,7 @@ the two rewards differ by what the entry does. Older requests count less, so tha
 from dataclasses import dataclass
 from math import exp, log
 
-import numpy as np
-
+from policies.arrays import np
 from policies.bandit import Posterior, probability_best
 
 LEAST = 20.0  # requests with the entry, and a quarter as many without it, before anything is said

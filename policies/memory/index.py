@@ -3,15 +3,21 @@
 Ranking is deterministic: equal scores stand in the order of the entries' ids.
 """
 
+from __future__ import annotations  # numpy's types are named, and not loaded
+
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from policies.arrays import np
 from policies.memory.entry import Entry
 from policies.memory.postings import Builder
 from policies.memory.words import words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Scores = NDArray[np.float32]
 
 QUERY_TERMS = 16  # the rarest ones of a query decide; more would cost time and add noise
 QUERY_CHARS = 8_000
@@ -19,8 +25,6 @@ CHARS_PER_TOKEN = 4  # the usual estimate for English; a budget need not be exac
 _SPARE = 16  # ranked beside the wanted ones, for those that do not fit the budget
 _WIDER = 16  # times as many, where that was not enough
 _LOOKED_AT = 2_048  # entries with some one word, to bound the best from below
-
-Scores = NDArray[np.float32]
 
 
 def _no_pause() -> None:

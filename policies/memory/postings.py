@@ -6,18 +6,23 @@ at, and the texts are one block of bytes from which an entry is made when it is 
 Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, with k1 = 1.2, b = 0.75.
 """
 
+from __future__ import annotations  # numpy's types are named, and not loaded
+
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
+from policies.arrays import np
 from policies.memory.entry import Entry
 from policies.memory.words import words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _K1, _B = 1.2, 0.75
 _MOST = 65_535  # of one word in one entry that are counted

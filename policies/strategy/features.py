@@ -1,11 +1,17 @@
 """A text as a short vector: its words and pairs of words, hashed. The same in every process."""
 
+from __future__ import annotations  # numpy's types are named, and not loaded
+
 import re
 from itertools import pairwise
+from typing import TYPE_CHECKING
 from zlib import crc32
 
-import numpy as np
-from numpy.typing import NDArray
+from policies.arrays import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 DIMENSIONS = 256
 _WORDS = 96  # the first of a text: what it asks is said early, or the rest is material

@@ -1,14 +1,17 @@
 """What a router has learnt, as a value that outlives it: kept in the registry, told to other processes."""
 
+from __future__ import annotations  # numpy's types are named, and not loaded
+
 import zlib
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from policies.arrays import np
 from policies.strategy.features import DIMENSIONS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _STEPS = 255.0  # a vector's numbers, 0..1, are kept as one byte each: a cosine is off by less than 0.02
 

@@ -13,16 +13,24 @@ router of one process tells its successor and the routers of others; ratings are
 Sources: Cover and Hart 1967 for neighbours; Weinberger et al. 2009 for hashed features; Elo 1978.
 """
 
+from __future__ import annotations  # numpy's types are named, and not loaded
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from policies.arrays import np
 from policies.genome import StrategyLayer
-from policies.strategy.features import DIMENSIONS, features
+from policies.strategy.features import features
 from policies.strategy.lore import Known, Lore
+from policies.strategy.tables import Tables
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+    Numbers = NDArray[np.float64]
 
 AUTO = "auto"
 BYTES_A_TOKEN = 4  # about, of a request
@@ -33,10 +41,6 @@ _ALIKE = 0.6  # cosine from which two requests' outcomes count as a match
 _STEP = 16.0  # Elo's K
 _SCALE = 400.0
 _FORGETS = 0.05  # of a running mean, with each outcome
-_GUESSED_TOKENS = 300.0  # of an answer, before any was seen
-
-Vector = NDArray[np.float32]
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +112,13 @@ class Router:
         self.choices = tuple(choices)
         self.changes = 0  # how often something was learnt or revised
         self._index = {choice.key: at for at, choice in enumerate(self.choices)}
-        count = len(self.choices)
-        self._kept = max(NEIGHBOURS, KEPT // max(1, count))
-        self._vectors = np.zeros((count, self._kept, DIMENSIONS), dtype=np.float32)
-        self._quality = np.zeros((count, self._kept))
-        self._learnt = np.zeros(count, dtype=np.int64)
-        self._ids = [[""] * self._kept for _ in range(count)]  # of the requests on record
-        self._foreign = np.zeros((count, self._kept), dtype=bool)  # learnt from others
+        self._kept = max(NEIGHBOURS, KEPT // max(1, len(self.choices)))
         self._places: dict[str, tuple[int, int]] = {}  # request id -> model, slot
-        self._moved = np.zeros(count)  # own part of the ratings
-        self._ratings = np.zeros(count)
-        self._ms = np.full(count, np.nan)
-        self._tokens = np.full(count, _GUESSED_TOKENS)
-        self._capability = np.array([choice.capability for choice in self.choices])
-        self._input = np.array([choice.input_price for choice in self.choices])
-        self._output = np.array([choice.output_price for choice in self.choices])
+
+    @cached_property
+    def _tables(self) -> Tables:
+        """Made when the first request is routed, or something is learnt: most policies name their model."""
+        return Tables(self.choices, self._kept)
 
     def position(self, key: str) -> int:
         """Of a model among the choices."""
@@ -137,13 +133,14 @@ class Router:
             eligible: positions in `choices`.
             weights: of the terms.
         """
+        tables = self._tables
         vector = features(text)
         at = np.array(eligible)
         terms = np.column_stack((
             self._similarity(vector)[at],
-            self._capability[at],
+            tables.capability[at],
             self._rating()[at],
-            _relative((tokens * self._input + self._tokens * self._output)[at]),
+            _relative((tokens * tables.input + tables.tokens * tables.output)[at]),
             _relative(self._latency()[at]),
         ))  # fmt: skip
         signed = np.array((weights.similarity, weights.capability, weights.rating, -weights.cost, -weights.latency))
@@ -163,12 +160,13 @@ class Router:
             tokens: of the answer; 0 is unknown.
             request_id: to `revise` it by; empty: nobody will.
         """
+        tables = self._tables
         at = self._index[key]
         self._match(at, vector, quality)
         self._keep(at, vector, quality, request_id, foreign=False)
-        self._ms[at] = ms if np.isnan(self._ms[at]) else self._ms[at] + _FORGETS * (ms - self._ms[at])
+        tables.ms[at] = ms if np.isnan(tables.ms[at]) else tables.ms[at] + _FORGETS * (ms - tables.ms[at])
         if tokens:
-            self._tokens[at] += _FORGETS * (tokens - self._tokens[at])
+            tables.tokens[at] += _FORGETS * (tokens - tables.tokens[at])
 
     def revise(self, request_id: str, quality: float) -> bool:
         """A word about an answer: its quality, 0..1. Whether the request is still on record."""
@@ -176,49 +174,53 @@ class Router:
         if place is None:
             return False
         at, slot = place
-        before = float(self._quality[place])
+        before = float(self._tables.quality[place])
         if quality != before:
-            self._quality[place] = quality
+            self._tables.quality[place] = quality
             self.changes += 1
-            if not self._foreign[place]:
-                self._match(at, self._vectors[at, slot], quality, before)
+            if not self._tables.foreign[place]:
+                self._match(at, self._tables.vectors[at, slot], quality, before)
         return True
 
     def _keep(self, at: int, vector: Vector, quality: float, request_id: str, *, foreign: bool) -> None:
-        slot = int(self._learnt[at]) % self._kept
-        self._places.pop(self._ids[at][slot], None)
-        self._vectors[at, slot], self._quality[at, slot], self._foreign[at, slot] = vector, quality, foreign
-        self._ids[at][slot] = request_id
+        tables = self._tables
+        slot = int(tables.learnt[at]) % self._kept
+        self._places.pop(tables.ids[at][slot], None)
+        tables.vectors[at, slot], tables.quality[at, slot], tables.foreign[at, slot] = vector, quality, foreign
+        tables.ids[at][slot] = request_id
         if request_id:
             self._places[request_id] = at, slot
-        self._learnt[at] += 1
+        tables.learnt[at] += 1
         self.changes += 1
 
     def _near(self, vector: Vector) -> NDArray[np.float32]:
         """(models, requests kept): cosine to each request on record; 0 where there is none."""
-        near: NDArray[np.float32] = np.maximum(self._vectors @ vector, np.float32(0.0))
+        near: NDArray[np.float32] = np.maximum(self._tables.vectors @ vector, np.float32(0.0))
         return near
 
     def _similarity(self, vector: Vector) -> Numbers:
         near = self._near(vector)
         best = np.argpartition(near, self._kept - NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
         weight = np.take_along_axis(near, best, axis=1).astype(np.float64)
-        votes = (weight * np.take_along_axis(self._quality, best, axis=1)).sum(axis=1)
+        votes = (weight * np.take_along_axis(self._tables.quality, best, axis=1)).sum(axis=1)
         return np.asarray((votes + 0.5 * _PRIOR) / (weight.sum(axis=1) + _PRIOR))
 
     def _rating(self) -> Numbers:
-        return np.asarray(1.0 / (1.0 + 10.0 ** ((self._ratings.mean() - self._ratings) / _SCALE)))
+        tables = self._tables
+        return np.asarray(1.0 / (1.0 + 10.0 ** ((tables.ratings.mean() - tables.ratings) / _SCALE)))
 
     def _latency(self) -> Numbers:
-        if np.isnan(self._ms).all():
+        tables = self._tables
+        if np.isnan(tables.ms).all():
             return np.zeros(len(self.choices))
-        return np.where(np.isnan(self._ms), np.nanmin(self._ms), self._ms)  # the unknown is worth a try
+        return np.where(np.isnan(tables.ms), np.nanmin(tables.ms), tables.ms)  # the unknown is worth a try
 
     def _match(self, at: int, vector: Vector, quality: float, before: float | None = None) -> None:
         """Elo's update against each other model's most similar request, where that is similar enough.
 
         `before` is the quality that was counted earlier: then only the difference moves the ratings.
         """
+        tables = self._tables
         near = self._near(vector)
         slots = near.argmax(axis=1)
         for other, slot in enumerate(slots.tolist()):
@@ -226,30 +228,32 @@ class Router:
                 if before is not None:
                     moved = _STEP * 0.5 * (quality - before)
                 else:
-                    won = 0.5 + 0.5 * (quality - float(self._quality[other, slot]))
-                    moved = _STEP * (won - 1.0 / (1.0 + 10.0 ** ((self._ratings[other] - self._ratings[at]) / _SCALE)))
+                    won = 0.5 + 0.5 * (quality - float(tables.quality[other, slot]))
+                    odds = 10.0 ** ((tables.ratings[other] - tables.ratings[at]) / _SCALE)
+                    moved = _STEP * (won - 1.0 / (1.0 + odds))
                 for model, by in ((at, moved), (other, -moved)):
-                    self._ratings[model] += by
-                    self._moved[model] += by
+                    tables.ratings[model] += by
+                    tables.moved[model] += by
 
     # -- told and heard ----------------------------------------------------------------------------------------
 
     def lore(self) -> Lore:
         """What this router has learnt itself: a copy, which may be read by another thread."""
+        tables = self._tables
         models = []
         for at, choice in enumerate(self.choices):
-            count, own = min(int(self._learnt[at]), self._kept), ~self._foreign[at]
-            first = int(self._learnt[at]) % self._kept if count == self._kept else 0
+            count, own = min(int(tables.learnt[at]), self._kept), ~tables.foreign[at]
+            first = int(tables.learnt[at]) % self._kept if count == self._kept else 0
             order = [slot for slot in np.roll(np.arange(count), -first).tolist() if own[slot]]
             models.append(
                 Known(
                     choice.key,
-                    float(self._moved[at]),
-                    None if np.isnan(self._ms[at]) else float(self._ms[at]),
-                    float(self._tokens[at]),
-                    tuple(self._ids[at][slot] for slot in order),
-                    self._quality[at, order],
-                    self._vectors[at, order],
+                    float(tables.moved[at]),
+                    None if np.isnan(tables.ms[at]) else float(tables.ms[at]),
+                    float(tables.tokens[at]),
+                    tuple(tables.ids[at][slot] for slot in order),
+                    tables.quality[at, order],
+                    tables.vectors[at, order],
                 )
             )
         return Lore(tuple(models))
@@ -259,17 +263,18 @@ class Router:
 
         What it knows of models that are no choices here is left.
         """
+        tables = self._tables
         earlier = {known.key: known for known in before.models} if before is not None else {}
         for known in lore.models:
             at, seen = self._index.get(known.key), earlier.get(known.key)
             if at is None:
                 continue
             by = known.moved - (seen.moved if seen is not None else 0.0)
-            self._ratings[at] += by
+            tables.ratings[at] += by
             if own:
-                self._moved[at] += by
-            if np.isnan(self._ms[at]) and known.ms is not None:
-                self._ms[at], self._tokens[at] = known.ms, known.tokens
+                tables.moved[at] += by
+            if np.isnan(tables.ms[at]) and known.ms is not None:
+                tables.ms[at], tables.tokens[at] = known.ms, known.tokens
             old = set(seen.ids) if seen is not None else set()
             for row, request_id in enumerate(known.ids):
                 if not self.revise(request_id, float(known.quality[row])) and request_id not in old:
