@@ -5,6 +5,7 @@ from random import Random, SystemRandom
 from typing import Any
 
 from config.settings import Policy, Regex, Settings
+from gateway.pipeline import arithmetic
 from gateway.pipeline.arms import Parts
 from gateway.pipeline.channels import Channels
 from gateway.pipeline.epoch import Epoch, Target
@@ -49,7 +50,8 @@ class Builder:
     async def prepare(
         self, registry: Registry, settings: Settings, snapshot: Snapshot, *, patience_s: float | None = PATIENCE_S
     ) -> None:
-        """Load the memories that `build` will ask for; those that take longer than `patience_s` come by and by."""
+        """Load what `build` will ask for; memories that take longer than `patience_s` come by and by."""
+        await arithmetic.ready(settings, snapshot)
         await self._memories.fetch(registry, settings.policies, snapshot, patience_s=patience_s)
 
     def build(

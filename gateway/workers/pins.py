@@ -21,11 +21,11 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
-
+from policies.arrays import np
 from policies.pins import Pin, Pins
 from policies.registry.values import Role
 
@@ -69,9 +69,11 @@ class Table:
         self.descriptor = descriptor
         self.buckets = buckets
         self.memory = mmap.mmap(descriptor, buckets * _BUCKET_BYTES)
-        self.words: np.ndarray[Any, np.dtype[np.uint64]] = np.frombuffer(self.memory, np.uint64).reshape(
-            buckets, _BUCKET_WORDS
-        )
+
+    @cached_property
+    def words(self) -> "np.ndarray[Any, np.dtype[np.uint64]]":
+        """All of it, by bucket."""
+        return np.frombuffer(self.memory, np.uint64).reshape(self.buckets, _BUCKET_WORDS)
 
     @classmethod
     def create(cls, buckets: int = BUCKETS) -> "Table":
