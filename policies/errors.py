@@ -17,6 +17,10 @@ class OperatorError(EvoGateError):
     """A setting, a file or a command is wrong: one line with the remedy, exit code 2."""
 
 
+class AwayError(OperatorError):
+    """A store can't be reached now, and may be later, without anybody's changing a setting."""
+
+
 class ConflictError(OperatorError):
     """A pointer or state moved since it was read; read it again and retry."""
 

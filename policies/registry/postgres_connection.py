@@ -6,6 +6,7 @@
    the server rolls it back; where its answer to a COMMIT was lost it may have happened. Callers repeat what failed, and
    compare-and-set makes that harmless.
 3. Nothing waits for ever: the server gives up on locks, statements and idle transactions, the client on the server.
+4. One that is opened `late` connects, and brings the schema up, with the first read or write that reaches the server.
 """
 
 import asyncio
@@ -13,15 +14,15 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
-from policies.errors import OperatorError
+from policies.errors import AwayError, OperatorError
 from policies.registry.connection import Connection, DuplicateError, Params, Transaction
-from policies.registry.postgres_errors import remedy
+from policies.registry.postgres_errors import is_away, remedy
 from policies.registry.postgres_text import adapt
 from policies.registry.rows import Row
 
@@ -61,6 +62,7 @@ class PostgresConnection(Connection):
     Args:
         url: where the database is, as libpq takes it; its tables are in the first schema of the user's search_path.
         timeout_s: how long to wait for another process's write; the server has twice as long for a whole transaction.
+        late: entering it needs no server.
 
     Raises:
         OperatorError: the URL is none.
@@ -69,19 +71,30 @@ class PostgresConnection(Connection):
     dialect = "postgres"
     elsewhere = "name another database in registry.url"
 
-    def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
+    def __init__(self, url: str, *, timeout_s: float = 5.0, late: bool = False) -> None:
         self._options = _options(url, timeout_s)
         super().__init__(_without_secrets(self._options))
         self._timeout_s = timeout_s
         self._connection: Db | None = None
+        self._late = late
+
+    async def __aenter__(self) -> Self:
+        """Open and migrate, unless it is `late`.
+
+        Raises:
+            AwayError: the server can't be reached. OperatorError: see `Connection`.
+        """
+        return self if self._late else await super().__aenter__()
 
     def _meaning(self, error: Exception) -> OperatorError | DuplicateError | None:
         if isinstance(error, TimeoutError):
-            return OperatorError(f"registry {self.where}: it does not answer; look at the server and the way to it")
+            return AwayError(f"registry {self.where}: it does not answer; look at the server and the way to it")
         if isinstance(error, psycopg.errors.UniqueViolation):
             return DuplicateError()
         advice = remedy(error) if isinstance(error, psycopg.Error) else None
-        return OperatorError(f"registry {self.where}: {advice}") if advice else None
+        if advice is None or not isinstance(error, psycopg.Error):
+            return None
+        return (AwayError if is_away(error) else OperatorError)(f"registry {self.where}: {advice}")
 
     async def _connect(self) -> None:
         db = await psycopg.AsyncConnection.connect(
@@ -106,6 +119,8 @@ class PostgresConnection(Connection):
 
     async def _first(self, step: Callable[[Db], Awaitable[T]]) -> T:
         """A transaction's first step; where the connection has gone since the last one, on a fresh one."""
+        if self._late:
+            await self._arrive()
         gone = self._open.closed
         if not gone:
             try:
@@ -115,6 +130,17 @@ class PostgresConnection(Connection):
                     raise
         await self._connect()
         return await step(self._open)
+
+    async def _arrive(self) -> None:
+        """Open and migrate, now that something is asked."""
+        self._late = False
+        try:
+            await self._connect()
+            await self._bring_up()
+        except BaseException:
+            self._late = True
+            await self._disconnect()
+            raise
 
     async def _fetch(self, sql: str, params: Params) -> Sequence[Row]:
         async with asyncio.timeout(2 * self._timeout_s):

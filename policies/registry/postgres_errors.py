@@ -35,13 +35,30 @@ _REFUSALS: tuple[tuple[str, str], ...] = (
 )
 
 
+_PASSING = ("57P", "53300")  # a server that is there, and has no time for anybody
+
+
 def remedy(error: psycopg.Error) -> str | None:
     """What the operator can do about it; None where it is a mistake of this code."""
-    words = " ".join(str(error).split())
-    state = error.sqlstate or next((state for refusal, state in _REFUSALS if refusal in words), None)
+    words, state = _words(error), _state(error)
     if state is not None:
         advice = next((text for beginning, text in REMEDIES if state.startswith(beginning)), None)
         return advice and f"{advice} ({words})"
     if isinstance(error, psycopg.OperationalError):
         return f"it can't be reached; start the server, or correct registry.url ({words})"
     return None
+
+
+def is_away(error: psycopg.Error) -> bool:
+    """Whether the server is out of reach, or too busy with itself, so that waiting may be all it takes."""
+    state = _state(error)
+    return state.startswith(_PASSING) if state is not None else isinstance(error, psycopg.OperationalError)
+
+
+def _words(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
+
+
+def _state(error: psycopg.Error) -> str | None:
+    words = _words(error)
+    return error.sqlstate or next((state for refusal, state in _REFUSALS if refusal in words), None)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.errors import OperatorError
+from policies.errors import AwayError, OperatorError
 from policies.registry import connection, open_registry
 from policies.registry.postgres import PostgresRegistry
 from policies.registry.postgres_connection import LOCK, translated
@@ -22,7 +22,7 @@ from policies.registry.postgres_text import escaped, unescaped
 from policies.registry.queries import migrations
 from policies.registry.trail import first_broken
 from tests.policies.registry.conformance.base import NOW, ROOT, candidate
-from tests.policies.registry.server import Server
+from tests.policies.registry.server import Server, running
 
 
 @pytest.fixture
@@ -252,3 +252,28 @@ def test_parameters_are_told_from_casts_and_times() -> None:
     assert translated("SELECT :a, x::int, '10:30', 5 % 2 WHERE b = :b") == (
         b"SELECT %(a)s, x::int, '10:30', 5 %% 2 WHERE b = %(b)s"
     )
+
+
+async def test_one_opened_late_is_away_until_it_is_there(tmp_path: Path) -> None:
+    with running() as server:
+        server.stop()
+        async with PostgresRegistry(server.url(), timeout_s=2.0, late=True) as late:
+            for _ in range(2):
+                with pytest.raises(AwayError, match="can't be reached; start the server"):
+                    await late.changed()
+            server.start()
+            assert await late.add_candidate(candidate("c1")), "the schema came with the first write"
+            server.stop("immediate")
+            with pytest.raises(AwayError):
+                await late.candidates()
+            server.start()
+            assert [found.id for found in await late.candidates()] == ["c1"]
+
+
+@pytest.mark.parametrize("user", ["nobody:hunter2", None])
+async def test_what_waiting_does_not_cure_is_not_away(postgres: Server, user: str | None) -> None:
+    url = postgres.url(user=user) if user else postgres.url("absent")
+    async with PostgresRegistry(url, late=True) as late:
+        with pytest.raises(OperatorError) as caught:
+            await late.changed()
+    assert not isinstance(caught.value, AwayError)
