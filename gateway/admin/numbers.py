@@ -56,6 +56,9 @@ def _state(worker: Worker) -> Iterator[Family]:
     yield gauge("evogate_epoch", "Number of the epoch in force.", core.epoch.number, merge="most")
     yield gauge("evogate_ready", "1 while requests are accepted.", worker.app.ready, merge="least")
     yield gauge("evogate_recording", "1 while frames reach the disk.", core.recording, merge="least")
+    joined = worker.started_from is None
+    text = "1 while what is served comes from the registry, and not from a start without it."
+    yield gauge("evogate_registry_joined", text, joined, merge="least")
     waiting = worker.spool.writer.waiting
     yield gauge("evogate_spool_waiting_bytes", "Frames not written yet.", waiting, merge="sum")
     shares: dict[Labels, float] = {}
@@ -99,6 +102,7 @@ def _events(worker: Worker) -> Iterator[Family]:
         ("signals", metrics.signals, "Retries and corrections that were seen."),
         ("mirrored_requests", metrics.mirrored, "Requests sent to shadow candidates."),
         ("mirror_dropped_requests", metrics.mirror_dropped, "Mirrors left out for want of room or money."),
+        ("registry_absent_restarts", metrics.starts_without_registry, "Starts while the registry was away."),
         ("rollbacks", metrics.trips, "Candidates taken back by this gateway."),
         ("spool_lost_frames", spool.writer.lost, "Frames that were dropped, or may not be on the disk."),
         ("spool_failed_writes", spool.commit.failures, "Writes and syncs that failed."),

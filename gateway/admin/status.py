@@ -26,6 +26,7 @@ def status(worker: Worker) -> dict[str, Any]:
         "policies": {name: _policy(worker, view) for name, view in epoch.policies.items()},
         "experiments": [_experiment(run, worker.guard.held) for run in core.evidence.running.values()],
         "outages": {name: state.summary for name, state in core.outages.down().items()},
+        "registry": {"joined": worker.started_from is None, "last_seen_at": worker.started_from},
         "configuration": {
             "reloads": core.metrics.reloads,
             "failures": core.metrics.reload_failures,

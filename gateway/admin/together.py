@@ -22,6 +22,7 @@ def together(by_worker: Mapping[str, Facts]) -> Facts:
         "agreed": len({_arms_of(facts) for facts in found}) <= 1,
         "frozen": any(facts["frozen"] for facts in found),
         "deciding": all(facts["deciding"] for facts in found),
+        "registry": _registry([facts["registry"] for facts in found]),
         "arms": first.get("arms", []),
         "policies": first.get("policies", {}),
         "experiments": _experiments(found),
@@ -33,6 +34,12 @@ def together(by_worker: Mapping[str, Facts]) -> Facts:
         },
         "feedback": _summed(facts["feedback"] for facts in found),
     }
+
+
+def _registry(found: Iterable[Facts]) -> Facts:
+    """Not joined as long as one of them is not; what it serves from then."""
+    seen = [facts["last_seen_at"] for facts in found if not facts["joined"]]
+    return {"joined": not seen, "last_seen_at": min(seen, default=None)}
 
 
 def _arms_of(facts: Facts) -> tuple[tuple[str, str, str], ...]:

@@ -78,6 +78,7 @@ class Metrics:
         "reload_failures",
         "reloads",
         "signals",
+        "starts_without_registry",
         "trips",
     )  # fmt: skip
 
@@ -95,6 +96,7 @@ class Metrics:
         self.reloads = 0
         self.reload_failures = 0
         self.trips = 0
+        self.starts_without_registry = 0
 
     def of(self, policy: str, role: str) -> ArmCounters:
         """The counters of a policy's role, made at first use; an epoch keeps the reference."""

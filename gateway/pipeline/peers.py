@@ -27,6 +27,10 @@ class Peers:
         await self._routers.begin(self._registry, self._core.writer)
         return self._core.posteriors.take(await self._registry.totals("posterior"), own=True)
 
+    async def join(self) -> None:
+        """After a start without the registry: what routers had learnt; posteriors are heard with the others' rows."""
+        await self._routers.begin(self._registry, self._core.writer)
+
     async def inherit(self, root: Path, running: Collection[str], *, idle_s: float) -> None:
         """Take over what the writers under `root` have left behind that are not among the `running`."""
         for writer in writers(root):

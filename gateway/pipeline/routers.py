@@ -48,7 +48,7 @@ class Routers:
         self._routers = {name: self._routers[name] for name in policies if name in self._routers}
 
     async def begin(self, registry: Registry, writer: str) -> None:
-        """At start, before the first of them is asked for: what this writer and the others had learnt."""
+        """What this writer and the others had learnt: before anything is routed, or added to what was learnt since."""
         self._writer = writer
         await self._read(registry, own=True)
 
@@ -88,6 +88,6 @@ class Routers:
             router = self._routers.get(row.subject)
             if router is not None:
                 told = router.changes == self._told[row.subject]
-                router.take(lore, before[1] if before is not None else None)
+                router.take(lore, before[1] if before is not None else None, own=row.writer == self._writer)
                 if told:
                     self._told[row.subject] = router.changes

@@ -16,6 +16,7 @@ from gateway.pipeline.desk import Desk
 from gateway.pipeline.epoch import Epoch
 from gateway.pipeline.fallopen import FallOpen
 from gateway.pipeline.guard import Guard
+from gateway.pipeline.last_seen import Keeper, LastSeen
 from gateway.pipeline.memories import PATIENCE_S, Memories
 from gateway.pipeline.metrics import Metrics
 from gateway.pipeline.mirror import Mirror
@@ -30,7 +31,7 @@ from gateway.pipeline.strategy.coordinator import server_for
 from gateway.recording.errors import SpoolError
 from gateway.recording.redact import Redactor
 from gateway.workers.pins import SharedPins, Table
-from policies.errors import OperatorError
+from policies.errors import AwayError, OperatorError
 from policies.registry.port import Registry
 
 log = logging.getLogger("evogate.worker")
@@ -95,6 +96,8 @@ class Worker:
         self.snapshot = Snapshot()
         self._builder = Builder(metrics, key, Memories(), self._loop.time)
         self._changed: int | None = None
+        self._keeper = Keeper(home, writer, settings.registry.database)
+        self.started_from: float | None = None  # when what it serves from was seen, until it joins the registry
         self._reading = asyncio.Lock()  # an older reading of the registry must not replace a newer one
         self.desk = Desk(self.core, home / "spool", recording.retain_s)
         self.app = DataPlane(self.core, self.desk)
@@ -109,18 +112,20 @@ class Worker:
     async def start(self) -> None:
         """Read the registry, build the first epoch, replay the spool; then the worker is ready.
 
+        Where a fleet's registry is away, what was last seen of it stands for it until it returns.
+
         Raises:
-            OperatorError: the settings or the registry can't be used.
+            OperatorError: the settings or the registry can't be used; an `AwayError` where it was never seen.
         """
         self.routes.update(self.settings.upstreams)
-        if self._table is None:
-            await publish_configured(self._registry, self.settings, self.core.now())
-        await self._read_snapshot(patience_s=None)
-        counted_until = await self.peers.begin()
+        try:
+            counted_until = await self._begin()
+        except AwayError as error:
+            counted_until = await self._begin_without(error)
         self.rebuild()
         idle_s = self.settings.gateway.idle_unit_s
-        if self._heir_beside is not None:
-            await self.peers.inherit(self.spool.directory.parent, self._heir_beside, idle_s=idle_s)
+        if self.started_from is None:
+            await self._inherit()
         replay = Replay(self.core, now=self.core.now(), idle_s=idle_s, counted_until=counted_until)
         await asyncio.to_thread(replay.run, self.spool.directory)
         self.spool.tend()
@@ -129,6 +134,45 @@ class Worker:
         self._syncing = self._loop.create_task(self._sync_forever())
         self.app.started = self.app.ready = True
         log.info("ready after %d replayed frames", replay.frames)
+
+    async def _begin(self) -> float:
+        """Take over what the registry says; until when this writer's rewards are counted there."""
+        if self._table is None:
+            await publish_configured(self._registry, self.settings, self.core.now())
+        await self._read_snapshot(patience_s=None)
+        return await self.peers.begin()
+
+    async def _begin_without(self, error: AwayError) -> float:
+        """The same with what was last seen of it."""
+        seen = await asyncio.to_thread(self._keeper.found)
+        if seen is None:
+            raise error
+        log.warning("%s; it serves what was last seen of it, %.0f s ago", error, self.core.now() - seen.at)
+        self.started_from, self.snapshot = seen.at, seen.snapshot
+        self.core.metrics.starts_without_registry += 1
+        await self._builder.prepare(self._registry, self.settings, self.snapshot)
+        return self.core.posteriors.take(seen.posteriors, own=True)
+
+    async def _join(self) -> None:
+        """What a start without the registry has left undone, once it is there."""
+        if self._table is None:
+            await publish_configured(self._registry, self.settings, self.core.now())
+        await self.peers.join()
+        await self._inherit()
+        self.started_from = None
+        log.info("the registry is there: this worker has joined it")
+
+    async def _inherit(self) -> None:
+        if self._heir_beside is not None:
+            idle_s = self.settings.gateway.idle_unit_s
+            await self.peers.inherit(self.spool.directory.parent, self._heir_beside, idle_s=idle_s)
+
+    async def _remember(self) -> None:
+        """Keep what the registry has said, for a start without it."""
+        now = self.core.now()
+        if self.started_from is None and self._keeper.due(self.snapshot, now):
+            posteriors = tuple(await self._registry.totals("posterior"))
+            await self._keeper.keep(LastSeen(now, self.snapshot, posteriors))
 
     async def close(self) -> None:
         """After the last answer: totals to the registry, the spool to disk, connections closed."""
@@ -248,10 +292,13 @@ class Worker:
     async def sync(self) -> None:
         """Exchange totals, read what has changed, swap in the next epoch, and anchor the recordings."""
         async with self._reading:
+            if self.started_from is not None:
+                await self._join()
             await self.peers.tell()
             await self._read_changes()
             self.rebuild()
         await self.spool.anchor(self._registry)
+        await self._remember()
 
     async def _read_changes(self) -> None:
         if (changed := await self._registry.changed()) != self._changed:

@@ -29,7 +29,7 @@ from gateway.workers.member import Member
 from gateway.workers.names import writer_names
 from gateway.workers.pins import Table
 from gateway.workers.secret import secret
-from policies.errors import OperatorError
+from policies.errors import AwayError, OperatorError
 from policies.registry import open_registry
 
 log = logging.getLogger("evogate.workers")
@@ -81,7 +81,7 @@ class Parent:
             secret(self._home)
             self._table = Table.create()
             stack.callback(os.close, self._table.descriptor)
-            await self._publish(self.settings)
+            await self._publish_first(stack)
             stack.push_async_callback(self._stop)
             await self._start()
             self.admin_url = await open_admin(self, self.settings.gateway, stack)
@@ -193,6 +193,27 @@ class Parent:
                 "%s did not take over the configuration that it had checked (%s) and is ended", member.name, error
             )
             member.kill()
+
+    async def _publish_first(self, stack: contextlib.AsyncExitStack) -> None:
+        """At start; a fleet's registry that is away hears of it when it is back, if the workers can start without."""
+        try:
+            await self._publish(self.settings)
+        except AwayError as error:
+            log.warning("%s; the configuration is published once it is there", error)
+            stack.callback(asyncio.get_running_loop().create_task(self._publish_later()).cancel)
+
+    async def _publish_later(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.gateway.poll_s)
+            try:
+                async with self._changing:
+                    await self._publish(self.settings)
+            except AwayError:
+                continue
+            except OperatorError as error:
+                log.error("%s", error)  # noqa: TRY400  (an operator's line, not a fault of ours)
+                continue
+            return
 
     async def _publish(self, settings: Settings) -> None:
         """In the registry, from one place: several workers would each make a version of the same genome."""

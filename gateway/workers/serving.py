@@ -43,7 +43,7 @@ async def serving(settings: Settings, home: Path, place: Place) -> AsyncIterator
     """
     refuse_self(settings.upstreams, place.host, place.port)
     async with contextlib.AsyncExitStack() as stack:
-        registry = await stack.enter_async_context(open_registry(home, settings.registry.database))
+        registry = await stack.enter_async_context(open_registry(home, settings.registry.database, late=True))
         worker = Worker(
             settings,
             home,

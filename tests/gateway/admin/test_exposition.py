@@ -20,7 +20,9 @@ UNITS = frozenset({
     "seconds", "bytes", "requests", "tokens", "usd", "ratio", "reward", "failures", "errors", "attempts", "frames",
     "writes", "segments", "faults", "reloads", "rollbacks", "signals", "feedback", "workers", "restarts",
 })  # fmt: skip
-STATES = frozenset({"epoch", "ready", "recording", "upstream_up", "worker_up", "fell_open"})  # they have no unit
+STATES = frozenset(
+    {"epoch", "ready", "recording", "registry_joined", "upstream_up", "worker_up", "fell_open"}
+)  # they have no unit
 VALUES: dict[str, set[str]] = {
     "policy": {"assistant"},
     "role": {"production", "challenger", "holdback"},

@@ -112,7 +112,15 @@ class Several:
 
 
 @contextlib.asynccontextmanager
-async def several(base_url: str, folder: Path, *, count: int = 2, **gateway: Any) -> AsyncIterator[Several]:
+async def several(
+    base_url: str,
+    folder: Path,
+    *,
+    count: int = 2,
+    rubric: str = "Answer kindly.",
+    registry: JSON | None = None,
+    **gateway: Any,
+) -> AsyncIterator[Several]:
     """A gateway for as long as the context lasts."""
     values = {
         "upstreams": {"sandbox": {"base_url": base_url}},
@@ -121,10 +129,11 @@ async def several(base_url: str, folder: Path, *, count: int = 2, **gateway: Any
             "assistant": {
                 "mode": "auto",
                 "match": {"model": "sandbox-*"},
-                "genome": {"prompt": {"rubric": "Answer kindly."}, "strategy": {"model_key": "large"}},
+                "genome": {"prompt": {"rubric": rubric}, "strategy": {"model_key": "large"}},
                 "bandit": {"production_share": 0.5, "floor": 0.2},
             }
         },
+        "registry": registry or {},
         "gateway": {"port": 0, "admin_port": 0, "poll_s": 0.1, **gateway},
     }
     config, home = folder / "evogate.yaml", folder / "home"

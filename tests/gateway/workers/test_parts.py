@@ -171,12 +171,16 @@ def test_a_state_is_as_bad_as_the_worst_workers() -> None:
     assert found["spool"]["positions"] == {"w0": [1, 2], "w1": [1, 2]}
     assert found["fell_open"]["counts"] == {"render": 2}
     assert together({"w0": states["w0"], "w1": states["w0"]})["agreed"]
+    assert found["registry"] == {"joined": True, "last_seen_at": None}
+    states["w1"]["registry"] = {"joined": False, "last_seen_at": 5.0}
+    assert together(states)["registry"] == {"joined": False, "last_seen_at": 5.0}
 
 
 def _state(verdict: str, genome: str, *, ready: bool) -> dict[str, Any]:
     numbers = dict.fromkeys(("waiting_bytes", "lost_frames", "failed_writes", "retired_segments", "upkeep_faults"), 2)
     return {
         "ready": ready,
+        "registry": {"joined": True, "last_seen_at": None},
         "epoch": 3,
         "frozen": False,
         "deciding": True,

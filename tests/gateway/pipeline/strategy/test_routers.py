@@ -104,6 +104,21 @@ async def test_workers_tell_each_other(tmp_path: Path) -> None:
         assert {row.writer for row in await registry.totals("router", "p")} == {"w8"}, "hearing is nothing to tell"
 
 
+async def test_what_was_learnt_before_the_registry_was_reached_is_added(tmp_path: Path) -> None:
+    async with bench(tmp_path, AUTO, by_turn("fine")) as found:
+        registry: Any = found.gateway.worker._registry
+        before, after = Routers(), Routers()
+        for writer, held in (("w8", before), ("w8", after)):
+            router = held.of("p", CHOICES)
+            assert router is not None
+            await held.begin(registry, writer)
+            router.learn("small", features(QUESTION), 1.0, ms=9.0, tokens=5, request_id=f"by {held is after}")
+            await held.tell(registry, 100.0)
+        (row,) = await registry.totals("router", "p")
+        small = next(known for known in row.data["models"] if known["key"] == "small")
+        assert set(small["ids"]) == {"by False", "by True"}, "what the writer had told stays its own"
+
+
 async def test_a_row_that_can_not_be_read_is_left(tmp_path: Path) -> None:
     async with bench(tmp_path, AUTO, by_turn("fine")) as found:
         registry = found.gateway.worker._registry
