@@ -112,7 +112,7 @@ class DataPlane:
         if path == _MODELS and request.method == b"GET" and request.get(b"x-evogate-bypass") != b"1":
             ModelList(route, request, reply, request_id, epoch.policies).begin()
         else:
-            Relay(route, request, reply, request_id, self._core.metrics).begin()
+            Relay(self._core, route, request, reply, request_id).begin()
 
     def _feedback(self, request: Request, reply: Reply) -> None:
         if request.method != b"POST":
