@@ -4,10 +4,11 @@ from math import ceil
 from typing import Any
 
 from config.settings import Policy, Settings, Upstream
+from policies.resilience import BudgetRules
 
 
 def portion(settings: Settings, count: int) -> Settings:
-    """Limits on providers, clients and money divided by the number of workers; each keeps at least one of a kind."""
+    """Limits on providers, clients, retries and money divided by the workers; each keeps at least one of a kind."""
     gateway = settings.gateway
     limits = gateway.limits.model_copy(update={"connections": ceil(gateway.limits.connections / count)})
     shared = gateway.model_copy(
@@ -31,4 +32,16 @@ def _upstream(upstream: Upstream, count: int) -> Upstream:
 def _policy(policy: Policy, count: int) -> Policy:
     shadow = policy.shadow
     update = {"usd_per_day": shadow.usd_per_day / count, "concurrency": ceil(shadow.concurrency / count)}
-    return policy.model_copy(update={"shadow": shadow.model_copy(update=update)})
+    resilience = policy.resilience
+    budget = _budget(resilience.retry_budget, count)
+    return policy.model_copy(
+        update={
+            "shadow": shadow.model_copy(update=update),
+            "resilience": resilience.model_copy(update={"retry_budget": budget}),
+        }
+    )
+
+
+def _budget(rules: BudgetRules, count: int) -> BudgetRules:
+    """What requests pay in is divided already: a worker's own requests pay into its own budget."""
+    return rules.model_copy(update={"per_s": rules.per_s / count, "burst": max(1.0, rules.burst / count)})

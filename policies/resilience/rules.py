@@ -35,7 +35,10 @@ class HealthRules(Rules):
 
 
 class BudgetRules(Rules):
-    """Retries allowed: `ratio` for each request, `per_s` each second, saved up to `burst` (defaults: finagle's)."""
+    """Retries allowed: `ratio` for each request, `per_s` each second, saved up to `burst` (defaults: finagle's).
+
+    They are a policy's on the whole gateway: of several workers each has its part (and 1 of `burst` at least).
+    """
 
     ratio: float = Field(default=0.2, ge=0.0, le=1.0)
     per_s: float = Field(default=10.0, ge=0.0)

@@ -119,11 +119,13 @@ async def several(
     count: int = 2,
     rubric: str = "Answer kindly.",
     registry: JSON | None = None,
+    upstream: JSON | None = None,
+    policy: JSON | None = None,
     **gateway: Any,
 ) -> AsyncIterator[Several]:
     """A gateway for as long as the context lasts."""
     values = {
-        "upstreams": {"sandbox": {"base_url": base_url}},
+        "upstreams": {"sandbox": {"base_url": base_url, **(upstream or {})}},
         "models": {"large": {"upstream": "sandbox", "model": "sandbox-large"}},
         "policies": {
             "assistant": {
@@ -131,6 +133,7 @@ async def several(
                 "match": {"model": "sandbox-*"},
                 "genome": {"prompt": {"rubric": rubric}, "strategy": {"model_key": "large"}},
                 "bandit": {"production_share": 0.5, "floor": 0.2},
+                **(policy or {}),
             }
         },
         "registry": registry or {},

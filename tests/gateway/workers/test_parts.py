@@ -119,13 +119,22 @@ def test_a_name_with_several_addresses_gets_one_port() -> None:
 def test_workers_share_what_the_gateway_may_use() -> None:
     values: dict[str, Any] = {
         "upstreams": {"u": {"base_url": "http://x", "max_connections": 10, "max_concurrency": 3, "queue": 0}},
-        "policies": {"p": {"shadow": {"usd_per_day": 3.0, "concurrency": 1}}},
+        "policies": {
+            "p": {
+                "shadow": {"usd_per_day": 3.0, "concurrency": 1},
+                "resilience": {"retry_budget": {"ratio": 0.1, "per_s": 2.0, "burst": 10.0}},
+            },
+            "q": {"resilience": {"retry_budget": {"burst": 2.0}}},
+        },
         "gateway": {"mirror_concurrency": 0, "limits": {"connections": 100}},
     }
     found = portion(Settings.model_validate(values), 4)
     upstream, shadow = found.upstreams["u"], found.policies["p"].shadow
     assert (upstream.max_connections, upstream.max_concurrency, upstream.queue) == (3, 1, 0)
     assert (shadow.usd_per_day, shadow.concurrency) == (0.75, 1)
+    budget = found.policies["p"].resilience.retry_budget
+    assert (budget.ratio, budget.per_s, budget.burst) == (0.1, 0.5, 2.5), "each worker's requests pay into its own"
+    assert found.policies["q"].resilience.retry_budget.burst == 1.0
     assert (found.gateway.mirror_concurrency, found.gateway.limits.connections) == (0, 25)
     assert portion(Settings.model_validate(values), 1) == Settings.model_validate(values)
 
