@@ -8,7 +8,7 @@ from gateway.pipeline.failures import Failure
 from gateway.pipeline.reading import JSON_TYPE
 from policies.dialects import Dialect
 
-__all__ = ["CREDENTIALS", "EVENT_STREAM", "JSON_TYPE", "made_here", "of_failure", "refusal", "upstream_error"]
+__all__ = ["CREDENTIALS", "EVENT_STREAM", "JSON_TYPE", "made_here", "of_failure", "refusal"]
 
 EVENT_STREAM: Headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
@@ -34,11 +34,6 @@ def of_failure(failure: Failure, dialect: Dialect, request_id: str, *, repeated:
         extra.append((b"retry-after", b"%d" % math.ceil(failure.retry_after_s)))
     body = dialect.error_body(failure.message, status=failure.status, kind="upstream_error", code=failure.reason)
     return [*made_here(failure.reason, request_id), *extra], body
-
-
-def upstream_error(failure: Failure) -> bytes:
-    """The body for an uncovered call that failed."""
-    return envelope(failure.message, "upstream_error", None, failure.reason)
 
 
 def refusal(message: str, code: str, *, status: int = 502, param: str | None = None) -> bytes:

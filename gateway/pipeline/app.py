@@ -110,7 +110,7 @@ class DataPlane:
             return
         request_id = self._core.new_id()
         if path == _MODELS and request.method == b"GET" and request.get(b"x-evogate-bypass") != b"1":
-            ModelList(route, request, reply, request_id, epoch.policies).begin()
+            ModelList(self._core, route, request, reply, request_id, names=epoch.policies).begin()
         else:
             Relay(self._core, route, request, reply, request_id).begin()
 

@@ -118,7 +118,29 @@ async def test_their_failures_open_the_circuit_for_all(tmp_path: Path) -> None:
         assert (status, reason) == (503, "upstream_unhealthy")
         assert int(again or 0) > 1
         assert (await gateway.ask())[0] == 503
+        async with gateway.http.get(f"{gateway.url}/v1/models") as answer:
+            assert (answer.status, answer.headers["x-evogate-error"]) == (503, "upstream_unhealthy")
+            assert (await answer.json())["error"]["code"] == "upstream_unhealthy"
         assert len(asked) == 8
+
+
+async def test_the_list_of_models_counts_too(tmp_path: Path) -> None:
+    slow = Slow()
+    async with served(slow, tmp_path, max_concurrency=1, queue=1, health={"consecutive": 2}) as gateway:
+        route, url = gateway.worker.routes.all["sandbox"], f"{gateway.url}/v1/models"
+        first = asyncio.create_task(embed(gateway))
+        await slow.asked.get()
+        listed = asyncio.create_task(gateway.http.get(url))
+        await gateway.until(lambda: route.admission.waiting == 1)
+        listed.cancel()
+        await gateway.until(lambda: route.admission.waiting == 0)
+        slow.answer()
+        await first
+        slow.answer()
+        async with gateway.http.get(url) as answer:
+            assert (answer.status, await answer.json()) == (200, {})
+        assert route.in_flight == 0
+        assert route.admission.available(gateway.core.loop.time())
 
 
 async def test_a_circuit_that_they_open_they_close(tmp_path: Path) -> None:
