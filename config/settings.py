@@ -424,6 +424,7 @@ class Registry(Section):
 
     Without `url` in `registry.db` of the data folder. A fleet's machines share a PostgreSQL database, such as
     postgresql://evogate:${PGPASSWORD}@db.example/evogate; `node` is this one's name among them, by default its host's.
+    A gateway that starts while it is away serves what it last saw of it, and joins when it is back.
     """
 
     url: SecretStr | None = None
