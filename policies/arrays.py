@@ -2,6 +2,8 @@
 
 It takes a process 13 to 16 MB. A gateway has no use for it as long as none of its policies has challengers, a router, a
 memory or learnt intents. Loading takes some 150 ms, so that whoever answers requests calls `load` in a thread before.
+
+Neither this module nor those that take `np` from it may be compiled (deploy/compile.py): mypyc would take it for numpy.
 """
 
 import sys

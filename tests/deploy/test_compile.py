@@ -18,6 +18,12 @@ def test_what_is_compiled_is_there() -> None:
     assert [path for path in hot() if not (ROOT / path).is_file()] == []
 
 
+def test_what_has_its_arrays_late_is_not_compiled() -> None:
+    """The compiler would take what stands for numpy for numpy itself, which nobody has loaded."""
+    assert [path for path in hot() if "policies.arrays" in (ROOT / path).read_text(encoding="utf-8")] == []
+    assert "policies/arrays.py" not in {str(path) for path in hot()}
+
+
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes").write_text("mine", encoding="utf-8")
     assert main([str(tmp_path)]) == 2
