@@ -33,11 +33,12 @@ class Peers:
 
     async def inherit(self, root: Path, running: Collection[str], *, idle_s: float) -> None:
         """Take over what the writers under `root` have left behind that are not among the `running`."""
-        for writer in writers(root):
-            if writer not in running:
-                estate = Estate(self._core, writer)
-                await estate.read(root / writer, await self._registry.totals("posterior"), idle_s=idle_s)
-                self.estates.append(estate)
+        left = [writer for writer in writers(root) if writer not in running]
+        rows = await self._registry.totals("posterior") if left else []
+        for writer in left:
+            estate = Estate(self._core, writer)
+            await estate.read(root / writer, rows, idle_s=idle_s)
+            self.estates.append(estate)
 
     async def tell(self, *, last: bool = False) -> None:
         """Write what this worker has seen."""
