@@ -11,7 +11,7 @@ from policies.genome import Genome
 from policies.kinds import Kind
 from policies.resilience.places import MOST
 from policies.resilience.rules import HealthRules, ResilienceRules
-from policies.strategy.choice import RESERVED, answering, verifying
+from policies.strategy.choice import RESERVED, answering, compares_meanings, verifying
 from policies.strategy.router import AUTO, Choice
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -307,6 +307,21 @@ class Reflection(Section):
     model_key: str | None = None
 
 
+class Embeddings(Section):
+    """The model that genes ask for embeddings: `embedding_weight` of memories, `agreement: embedding` of strategies.
+
+    What no gene asks for is never sent there. An embedding that does not come within `timeout_s` is done without: words
+    alone decide, and it is counted.
+    """
+
+    model_key: str | None = None
+    dimensions: int | None = Field(default=None, ge=8, le=4_096)  # asked of the model; none: as many as it gives
+    timeout_s: Seconds = 1.0
+    concurrency: int = Field(default=32, ge=1, le=1_024)  # calls of a worker at a time
+    remembered: int = Field(default=4_096, ge=1)  # texts whose embedding a worker need not ask for again
+    most_entries: int = Field(default=20_000, ge=1, le=200_000)  # larger memories are searched by words alone
+
+
 class DayBudget(Section):
     """What the evolver's calls to models (replay, judge, reflection, training) may come to on one day (UTC), at most.
 
@@ -452,6 +467,7 @@ class Settings(Section):
     gateway: Gateway = Gateway()
     recording: Recording = Recording()
     registry: Registry = Registry()
+    embeddings: Embeddings = Embeddings()
     evolver: Evolver = Evolver()
     telemetry: Telemetry = Telemetry()
     logging: Literal["text", "json"] = "text"
@@ -463,6 +479,7 @@ class Settings(Section):
             for where, name, known in self._references()
             if name is not None and name not in known
         ]
+        wrong += self._unembedded()
         wrong += [f"models.{name}: '{name}' has a meaning of its own" for name in self.models if name in RESERVED]
         if wrong:
             raise ValueError("; ".join(wrong))
@@ -484,6 +501,14 @@ class Settings(Section):
             if model.capability is not None
         )
 
+    def _unembedded(self) -> Iterator[str]:
+        """Genes of the configuration that need the embedding model, where there is none."""
+        for name, policy in self.policies.items() if self.embeddings.model_key is None else ():
+            where, genome = f"policies.{name}.genome", policy.genome
+            genes = ("memory.embedding_weight",) if genome.memory.embeds else ()
+            for gene in (*genes, *(("strategy.agreement",) if compares_meanings(genome.strategy) else ())):
+                yield f"{where}.{gene}: needs embeddings; name their model as `embeddings.model_key`"
+
     def _references(self) -> Iterator[tuple[str, str | None, Collection[str]]]:
         """(where, the name used there, the names defined) of everything that refers to something else."""
         for key, model in self.models.items():
@@ -497,5 +522,6 @@ class Settings(Section):
                 yield f"policies.{name}.genome.strategy.{gene}", key, self.models
             for at, key in enumerate(policy.resilience.fallbacks):
                 yield f"policies.{name}.resilience.fallbacks.{at}", key, self.models
+        yield "embeddings.model_key", self.embeddings.model_key, self.models
         yield "evolver.judge.model_key", self.evolver.judge.model_key, self.models
         yield "evolver.reflection.model_key", self.evolver.reflection.model_key, self.models

@@ -19,7 +19,7 @@ async def collect(worker: Worker) -> list[Family]:
     """All families of a worker."""
     now, spool = worker.core.now(), worker.spool
     behind = await asyncio.to_thread(_behind, spool.directory, spool.writer.position, now)
-    parts = _requests, _state, _upstreams, _recovered, _events, _faults
+    parts = _requests, _state, _upstreams, _recovered, _embeddings, _events, _faults
     return [*behind, *(family for part in parts for family in part(worker))]
 
 
@@ -92,6 +92,16 @@ def _recovered(worker: Worker) -> Iterator[Family]:
     given_up: dict[Labels, float] = {(reason,): float(count) for reason, count in metrics.given_up.items()}
     text = "Failures that there was no other attempt for, by why."
     yield counter("evogate_given_up_requests", text, ("reason",), given_up)
+
+
+def _embeddings(worker: Worker) -> Iterator[Family]:
+    embedder = worker.core.embedder
+    yield counter("evogate_embedding_requests", "Calls to the embedding model.", (), {(): float(embedder.calls)})
+    yield counter("evogate_embedding_tokens", "Tokens of those calls.", (), {(): float(embedder.tokens)})
+    yield counter("evogate_embedding_usd", "What those calls cost, in US dollars.", (), {(): embedder.usd})
+    without: dict[Labels, float] = {key: float(count) for key, count in embedder.without.items()}
+    text = "Retrievals and answers that did without the embedding they wanted."
+    yield counter("evogate_embedding_missed_requests", text, ("use", "reason"), without)
 
 
 def _events(worker: Worker) -> Iterator[Family]:

@@ -49,10 +49,10 @@ def _change(assignment: dict[str, Any], settings: Settings, home: Path) -> dict[
     body = assignment["body"]
     if body is None:
         return {"note": "bodies were not recorded for this request", "diff": []}
-    held_out = {name for name, score in assignment.get("memory", ()) if score < 0.0}
+    recalled = [name for name, score in assignment.get("memory", ()) if score >= 0.0]  # the others were held out
     try:
         genome, memory = with_registry(home, lambda registry: _genome(registry, assignment))
-        rendered = compiled(settings, assignment["policy"], genome, memory).render(body, held_out=held_out)
+        rendered = compiled(settings, assignment["policy"], genome, memory).render(body, recalled=recalled)
     except (OperatorError, ClientError) as error:
         return {"note": f"can't be rendered again: {error}", "diff": []}
     same = hashlib.blake2b(rendered, digest_size=8).hexdigest() == assignment["rendered"]

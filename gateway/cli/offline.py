@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,16 @@ class Offline:
     arm: Arm
     dialect: Dialect
 
-    def render(self, body: dict[str, Any], *, held_out: Collection[str] = ()) -> bytes:
-        """What goes up for `body`, with whatever memory recalls but the entries of these ids."""
+    def render(self, body: dict[str, Any], *, recalled: Sequence[str] | None = None) -> bytes:
+        """What goes up for `body`, with the memory's entries of these ids; None: with what its words bring up."""
         turns = self.dialect.turns(body)
-        recalled = self.arm.memory.recall(turns.text) if self.arm.memory is not None else []
-        entries = [entry for entry, _ in recalled if entry.id not in held_out]
+        memory, entries = self.arm.memory, list[Entry]()
+        if memory is not None and recalled is None:
+            entries = [entry for entry, _ in memory.recall(turns.text)]
+        elif memory is not None:
+            indexes = memory.library.facts, memory.library.shots
+            known = {entry.id: entry for index in indexes for entry in index.entries()}
+            entries = [known[name] for name in recalled or () if name in known]
         return self.arm.way(str(body.get("model", ""))).renderer.render(body, entries, ask_usage=True, turns=turns)
 
 

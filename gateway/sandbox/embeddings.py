@@ -1,4 +1,7 @@
-"""Embeddings by hashing words and letter triples: deterministic, and alike for texts that share words."""
+"""Embeddings by hashing words, letter triples and concepts: deterministic, and alike for texts that share any of them.
+
+A concept stands for words of one meaning, so that texts without a word in common can be near each other.
+"""
 
 import base64
 import re
@@ -10,6 +13,18 @@ from numpy.typing import NDArray
 from gateway.sandbox.draws import digest
 
 DIMENSIONS = 256
+_SYNONYMS = (
+    "warranty guarantee guaranteed guarantees warranties covered coverage",
+    "return returning returned returns refund send sent back",
+    "cable cord lead wire",
+    "power energy electricity consume consumes consumption draw draws watts",
+    "late delayed delay overdue",
+    "price cost costs priced fee expensive charge",
+    "colour color shade painted",
+    "yes right correct indeed agreed",
+    "no wrong incorrect never denied",
+)
+_CONCEPTS = {word: f"={words.split()[0]}" for words in _SYNONYMS for word in words.split()}
 _WORD = re.compile(r"\w+")
 
 
@@ -18,6 +33,8 @@ def embed(text: str, dimensions: int = DIMENSIONS) -> NDArray[np.float32]:
     vector = np.zeros(dimensions, dtype=np.float64)
     for word in _WORD.findall(text.lower()):
         _add(vector, word, 1.0)
+        if word in _CONCEPTS:
+            _add(vector, _CONCEPTS[word], 2.0)
         for start in range(len(word) - 2):
             _add(vector, f"#{word[start : start + 3]}", 0.3)
     norm = float(np.linalg.norm(vector))

@@ -86,11 +86,13 @@ class Preference(Layer):
 class MemoryLayer(Layer):
     """What the model is reminded of: `retriever_topk` entries of the snapshot with that content hash.
 
-    `shots_topk` of its worked examples stand beside them as turns. Neither takes what scores below `min_score` (BM25).
+    `shots_topk` of its worked examples stand beside them as turns. Neither takes what scores below `min_score`. A score
+    is BM25's, and with an `embedding_weight` that weight times the cosine of the embeddings is added.
     """
 
     retriever_topk: int = Field(default=0, ge=0, le=20)
     shots_topk: int = Field(default=0, ge=0, le=8)
+    embedding_weight: float = Field(default=0.0, ge=0.0, le=50.0)  # 0: no embedding is asked for
     min_score: float = Field(default=0.0, ge=0.0, le=50.0)
     snapshot: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
 
@@ -98,6 +100,11 @@ class MemoryLayer(Layer):
     def recalls(self) -> bool:
         """Whether anything is looked up at all."""
         return self.retriever_topk > 0 or self.shots_topk > 0
+
+    @property
+    def embeds(self) -> bool:
+        """Whether what is looked up is looked up by meaning as well."""
+        return self.recalls and self.embedding_weight > 0.0
 
 
 class StrategyLayer(Layer):
@@ -119,6 +126,7 @@ class StrategyLayer(Layer):
     voters: int = Field(default=3, ge=2, le=7)
     voter_models: tuple[ModelKey, ...] = Field(default=(), max_length=7)  # in turn; none: the request's own model
     agreement: Mode = "auto"
+    agreement_similarity: float = Field(default=0.9, ge=0.5, le=1.0)  # least cosine of answers that agree (`embedding`)
     quorum: float = Field(default=0.6, gt=0.0, le=1.0)  # share of all voters
     consensus_deadline_s: float = Field(default=30.0, ge=0.1, le=300.0)
     # A cheap model answers first; below the threshold the request escalates; see policies/strategy/cascade.py.

@@ -55,8 +55,23 @@ class Index:
     def __len__(self) -> int:
         return len(self._texts)
 
+    def entries(self) -> Iterator[Entry]:
+        """All of them, in the order of ids; without sources and state."""
+        return (self._texts[number] for number in range(len(self._texts)))
+
+    def meant(self) -> Iterator[str]:
+        """What each entry is about, in the order of ids: its text and topics, without a worked example's answer."""
+        return ("\n".join((entry.text, *entry.topics)) for entry in self.entries())
+
     def top(
-        self, query: str, k: int, token_budget: int | None = None, *, min_score: float = 0.0, namespace: str = ""
+        self,
+        query: str,
+        k: int,
+        token_budget: int | None = None,
+        *,
+        min_score: float = 0.0,
+        namespace: str = "",
+        extra: Scores | None = None,
     ) -> list[tuple[Entry, float]]:
         """At most `k` entries with their scores (> 0), best first; those that would break the budget are passed over.
 
@@ -66,11 +81,14 @@ class Index:
             token_budget: tokens that all texts together may take, estimated at four characters each.
             min_score: the cut-off; entries below it are left out.
             namespace: the tenant whose entries are looked at beside everybody's.
+            extra: what each entry scores beside its words, in the order of ids, 0 or more.
         """
         terms = self._rarest(query) if k > 0 else []
-        if not terms:
+        if k <= 0 or not (terms or extra is not None):
             return []
         scores = self._scores(terms)
+        if extra is not None:
+            scores += extra
         if self._owners is not None:
             owner = self._namespaces.get(namespace, 0)
             scores *= (self._owners == 0) | (self._owners == owner)

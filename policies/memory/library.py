@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import numpy as np
+
 from policies.errors import NotFoundError
 from policies.genome import MemoryLayer
 from policies.memory.entry import Entry, hash_in_order, order
-from policies.memory.index import CHARS_PER_TOKEN, Index
+from policies.memory.index import CHARS_PER_TOKEN, Index, Scores
+from policies.memory.meanings import Near
 
 Recalled = list[tuple[Entry, float]]
 TOKENS = 1_024
@@ -44,17 +47,37 @@ class Library:
     def __len__(self) -> int:
         return len(self.facts) + len(self.shots)
 
+    def meant(self) -> list[str]:
+        """What `Meanings` are made of: the texts of facts, then of worked examples."""
+        return [*self.facts.meant(), *self.shots.meant()]
+
     def recall(
-        self, genes: MemoryLayer, query: str, *, token_budget: int | None = TOKENS, namespace: str = ""
+        self,
+        genes: MemoryLayer,
+        query: str,
+        *,
+        token_budget: int | None = TOKENS,
+        namespace: str = "",
+        near: Near | None = None,
     ) -> Recalled:
-        """What the genes bring up for a query: facts, then worked examples, each best first, within one budget."""
+        """What the genes bring up for a query: facts, then worked examples, each best first, within one budget.
+
+        `near` (see `Meanings.near`) adds the genes' `embedding_weight` times the cosine to each score.
+        """
         floor, room = genes.min_score, token_budget
-        found = self.facts.top(query, genes.retriever_topk, room, min_score=floor, namespace=namespace)
+        facts, shots = _weighted(near, genes.embedding_weight)
+        found = self.facts.top(query, genes.retriever_topk, room, min_score=floor, namespace=namespace, extra=facts)
         if not genes.shots_topk:
             return found
         if room is not None:
             room -= sum(len(entry.text) for entry, _ in found) // CHARS_PER_TOKEN
-        return found + self.shots.top(query, genes.shots_topk, room, min_score=floor, namespace=namespace)
+        return found + self.shots.top(query, genes.shots_topk, room, min_score=floor, namespace=namespace, extra=shots)
+
+
+def _weighted(near: Near | None, weight: float) -> tuple[Scores | None, Scores | None]:
+    if near is None or not weight:
+        return None, None
+    return near.facts * np.float32(weight), near.shots * np.float32(weight)
 
 
 def retrieve(
@@ -64,6 +87,7 @@ def retrieve(
     *,
     token_budget: int | None = TOKENS,
     namespace: str = "",
+    near: Near | None = None,
 ) -> Recalled:
     """What a genome's memory genes bring up for a query.
 
@@ -73,6 +97,7 @@ def retrieve(
         query: text of the last user message.
         token_budget: see `Index.top`.
         namespace: see `Index.top`.
+        near: see `Library.recall`.
 
     Raises:
         NotFoundError: the genome names a snapshot that is not loaded.
@@ -84,7 +109,7 @@ def retrieve(
         if genes.snapshot is None:
             return []
         raise NotFoundError(f"memory snapshot {genes.snapshot} is not loaded; restore it or roll the memory layer back")
-    return library.recall(genes, query, token_budget=token_budget, namespace=namespace)
+    return library.recall(genes, query, token_budget=token_budget, namespace=namespace, near=near)
 
 
 def withhold(found: Recalled, share: float, draw: Callable[[], float]) -> Recalled:

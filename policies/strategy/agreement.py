@@ -1,11 +1,12 @@
 """When two answers say the same: each answer becomes a ballot, and equal ballots agree.
 
-| mode      | equal are                                                                                    |
-| --------- | -------------------------------------------------------------------------------------------- |
-| `exact`   | texts but for case, spaces and the marks around them                                         |
-| `json`    | JSON values: order of keys, spaces and 1 against 1.0 make no difference                      |
-| `numeric` | the last numbers in the texts                                                                |
-| `auto`    | JSON values where the text is JSON, else texts as in `exact`                                 |
+| mode        | equal are                                                                                  |
+| ----------- | ------------------------------------------------------------------------------------------ |
+| `exact`     | texts but for case, spaces and the marks around them                                       |
+| `json`      | JSON values: order of keys, spaces and 1 against 1.0 make no difference                    |
+| `numeric`   | the last numbers in the texts                                                              |
+| `auto`      | JSON values where the text is JSON, else texts as in `exact`                               |
+| `embedding` | texts whose embeddings are alike; where one has none, as in `exact`                        |
 
 Calls of tools are compared in every mode: the same names with the same arguments, in whatever order.
 """
@@ -17,7 +18,7 @@ import orjson
 
 from policies.outcome.answer import Answer
 
-Mode = Literal["auto", "exact", "json", "numeric"]
+Mode = Literal["auto", "exact", "json", "numeric", "embedding"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?")
@@ -33,7 +34,7 @@ def ballot(answer: Answer, mode: Mode) -> str | None:
             return _json(answer.text)
         case "numeric":
             return _number(answer.text)
-        case "exact":
+        case "exact" | "embedding":
             return _exact(answer.text)
         case "auto":
             return _json(answer.text) or _exact(answer.text)

@@ -15,9 +15,9 @@ language model cascades with mixture of thoughts representations".
 import re
 from collections.abc import Mapping
 
-from policies.outcome.answer import Answer
 from policies.strategy.agreement import Mode, ballot
 from policies.strategy.tactic import Ask, Heard, Numbers, Present, Step, Tactic
+from policies.vectors import alike
 
 AGREEMENT = "agreement"  # in the place of a verifier: further answers are compared
 _WORD = re.compile(r"\b(in)?correct\b", re.IGNORECASE)
@@ -40,10 +40,20 @@ class Cascade:
         samples: how many verdicts, or further answers, k.
         threshold: least confidence of a cheap answer that is presented, 0..1.
         mode: what agreement means.
+        similarity: least cosine of answers that agree, where they come with embeddings.
     """
 
     def __init__(
-        self, numbers: Numbers, cheap: str, then: Tactic, *, verifier: str, samples: int, threshold: float, mode: Mode
+        self,
+        numbers: Numbers,
+        cheap: str,
+        then: Tactic,
+        *,
+        verifier: str,
+        samples: int,
+        threshold: float,
+        mode: Mode,
+        similarity: float = 1.0,
     ) -> None:
         self._cheap = numbers.ask("cheap", cheap)
         self._numbers = numbers
@@ -52,6 +62,7 @@ class Cascade:
         self._samples = samples
         self._threshold = threshold
         self._mode = mode
+        self._similarity = similarity
         self._first: Heard | None = None
         self._verdicts: list[bool | None] = []
         self._presented: int | None = None
@@ -81,7 +92,7 @@ class Cascade:
             if heard.answer is None:
                 self._failed.add(heard.number)
             return self._else_cheap(self._then.heard(heard))
-        self._verdicts.append(self._verdict(heard.answer))
+        self._verdicts.append(self._verdict(heard))
         return self._decide()
 
     def late(self) -> list[Step]:
@@ -101,13 +112,16 @@ class Cascade:
             return self._numbers.ask("sample", self._cheap.model)
         return self._numbers.ask("verifier", self._verifier, self._cheap.number)
 
-    def _verdict(self, said: Answer | None) -> bool | None:
+    def _verdict(self, heard: Heard) -> bool | None:
+        said = heard.answer
         if said is None:
             return None
         if self._verifier != AGREEMENT:
             return verdict_of(said.text)
         assert self._first is not None
         assert self._first.answer is not None
+        if alike(self._first.vector, heard.vector, self._similarity):
+            return True
         own = ballot(self._first.answer, self._mode)
         return own is not None and ballot(said, self._mode) == own
 

@@ -9,7 +9,7 @@ from policies.strategy.cascade import AGREEMENT, Cascade
 from policies.strategy.consensus import Consensus
 from policies.strategy.mending import Corrected
 from policies.strategy.router import AUTO
-from policies.strategy.tactic import Numbers, Single, Tactic
+from policies.strategy.tactic import Numbers, Role, Single, Tactic
 
 RESERVED = frozenset({AUTO, AGREEMENT})  # no model's key
 Kind = Literal["plain", "repairs", "consensus", "cascade"]
@@ -37,6 +37,7 @@ def tactic_of(genes: StrategyLayer, *, streams: bool) -> Tactic:
             samples=genes.cascade_samples,
             threshold=genes.cascade_threshold,
             mode=genes.agreement,
+            similarity=genes.agreement_similarity,
         )
     return Corrected(tactic, numbers) if genes.repairs == "ask" and not streams else tactic
 
@@ -72,10 +73,28 @@ def verifying(genes: StrategyLayer) -> Iterator[tuple[str, str]]:
         yield "cascade_verifier", key
 
 
+def compares_meanings(genes: StrategyLayer) -> bool:
+    """Whether some answers of it are compared by their embeddings."""
+    return genes.agreement == "embedding" and bool(compared(genes))
+
+
+def compared(genes: StrategyLayer) -> frozenset[Role]:
+    """The calls whose answers are compared with one another."""
+    roles: set[Role] = {"voter"} if genes.use_consensus else set()
+    if genes.cascade_model is not None and genes.cascade_verifier == AGREEMENT:
+        roles |= {"cheap", "sample"}
+    return frozenset(roles)
+
+
 def _consensus(genes: StrategyLayer, numbers: Numbers) -> Tactic:
     models = islice(cycle(genes.voter_models or (None,)), genes.voters)
     return Consensus(
-        numbers, list(models), mode=genes.agreement, quorum=genes.quorum, deadline_s=genes.consensus_deadline_s
+        numbers,
+        list(models),
+        mode=genes.agreement,
+        quorum=genes.quorum,
+        deadline_s=genes.consensus_deadline_s,
+        similarity=genes.agreement_similarity,
     )
 
 

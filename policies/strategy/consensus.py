@@ -11,8 +11,10 @@ Source of the idea: Wang et al. 2022, "Self-consistency improves chain of though
 from collections.abc import Mapping, Sequence
 from math import ceil
 
+from policies.outcome.answer import Answer
 from policies.strategy.agreement import Mode, ballot
 from policies.strategy.tactic import Heard, Numbers, Present, Step, Wait
+from policies.vectors import Vector, alike
 
 _DUST = 1e-9
 
@@ -26,16 +28,26 @@ class Consensus:
         mode: what agreement means.
         quorum: the least share of all voters that must agree, in (0, 1].
         deadline_s: from the beginning.
+        similarity: least cosine to a group's first answer, where answers come with embeddings.
     """
 
     def __init__(
-        self, numbers: Numbers, models: Sequence[str | None], *, mode: Mode, quorum: float, deadline_s: float
+        self,
+        numbers: Numbers,
+        models: Sequence[str | None],
+        *,
+        mode: Mode,
+        quorum: float,
+        deadline_s: float,
+        similarity: float = 1.0,
     ) -> None:
         self._voters = [numbers.ask("voter", model) for model in models]
         self._mode = mode
         self._needed = ceil(quorum * len(models) - _DUST)
         self._deadline_s = deadline_s
+        self._similarity = similarity
         self._groups: dict[str | int, list[int]] = {}  # ballot -> voters, in the order of their coming
+        self._firsts: dict[str | int, Vector] = {}  # ballot -> embedding of the group's first answer
         self._spoiled: list[int] = []
         self._failed: list[int] = []
         self._late = self._over = False
@@ -62,10 +74,21 @@ class Consensus:
             self._failed.append(heard.number)
         elif not heard.valid:
             self._spoiled.append(heard.number)
-        else:  # an answer with nothing to compare agrees with no other
-            vote = ballot(heard.answer, self._mode)
-            self._groups.setdefault(heard.number if vote is None else vote, []).append(heard.number)
+        else:
+            self._groups.setdefault(self._group(heard, heard.answer), []).append(heard.number)
         return self._decide()
+
+    def _group(self, heard: Heard, answer: Answer) -> str | int:
+        """That of the same ballot, or of the same meaning; an answer with nothing to compare agrees with no other."""
+        vote = ballot(answer, self._mode)
+        own = heard.number if vote is None else vote
+        if heard.vector is None or own in self._groups:
+            return own
+        for key, first in self._firsts.items():
+            if alike(first, heard.vector, self._similarity):
+                return key
+        self._firsts[own] = heard.vector
+        return own
 
     def late(self) -> list[Step]:
         """The deadline has passed."""

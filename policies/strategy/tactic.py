@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from policies.outcome.answer import Answer
+from policies.vectors import Vector
 
 Role = Literal["answer", "voter", "cheap", "strong", "sample", "verifier", "repair"]
 
@@ -46,11 +47,15 @@ Step = Ask | Present | Wait
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A call has ended: its answer (None: it failed), and whether that passes the validators that apply to it."""
+    """A call has ended: its answer (None: it failed), and whether that passes the validators that apply to it.
+
+    `vector` is the answer's embedding, where answers are compared by those.
+    """
 
     number: int
     answer: Answer | None
     valid: bool = True
+    vector: Vector | None = None
 
 
 class Tactic(Protocol):

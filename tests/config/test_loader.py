@@ -93,6 +93,19 @@ def test_names_that_refer_to_nothing() -> None:
     assert "models.large.upstream: 'opnai' is not defined; known: openai" in found
 
 
+def test_genes_that_need_embeddings_need_their_model() -> None:
+    genes = GOOD.replace("temperature: 0.7", "use_consensus: true, agreement: embedding").replace(
+        "prompt:", "memory: {retriever_topk: 2, embedding_weight: 3.0}\n      prompt:"
+    )
+    found = "\n".join(problems(genes, KEY="k"))
+    assert "policies.support.genome.memory.embedding_weight: needs embeddings" in found
+    assert "policies.support.genome.strategy.agreement: needs embeddings" in found
+    assert (
+        "embeddings.model_key: 'none' is not defined" in problems(f"{genes}embeddings: {{model_key: none}}", KEY="k")[0]
+    )
+    assert loads(f"{genes}embeddings: {{model_key: large}}", {"KEY": "k"}).embeddings.timeout_s == 1.0
+
+
 def test_the_environment_sets_thresholds() -> None:
     settings = loads("", {"EVOGATE_EVOLVER__TRIGGERS__LEARNINGS": "7", "EVOGATE_HOME": "x"})
     assert settings.evolver.triggers.learnings == 7

@@ -2,11 +2,13 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 
+from gateway.sandbox.embeddings import embed
 from policies.errors import NotFoundError
 from policies.genome import MemoryLayer
-from policies.memory import Entry, Library, lint_entry, retrieve, snapshot_hash, withhold
+from policies.memory import Entry, Library, Meanings, lint_entry, retrieve, snapshot_hash, withhold
 from policies.memory.library import Recalled
 
 ENTRIES = [
@@ -91,3 +93,45 @@ def test_entries_are_held_out_independently_and_as_often_as_asked() -> None:
 def test_the_write_filter(entry: Entry, complaint: str | None) -> None:
     sentences = lint_entry(entry)
     assert (sentences == []) if complaint is None else (len(sentences) == 1 and complaint in sentences[0])
+
+
+def meanings(library: Library) -> Meanings:
+    return Meanings(np.stack([embed(text) for text in library.meant()]), len(library.facts))
+
+
+def test_meaning_brings_up_what_shares_no_word_and_weighs_in_beside_words() -> None:
+    library = Library([Entry("guarantee", "Aria kettle: guaranteed for seven years."), *ENTRIES])
+    query = "Which warranties exist?"
+    near = meanings(library).near(embed(query))
+    genes = MemoryLayer(retriever_topk=1)
+    assert library.recall(genes, query, near=near) == []  # no weight, no meaning
+    by_meaning = genes.model_copy(update={"embedding_weight": 4.0})
+    assert ids(library.recall(by_meaning, query, near=near)) == ["guarantee"]
+    assert library.recall(by_meaning, query) == []  # no embedding came: words alone
+    words = "When are refunds paid, and which warranties exist?"
+    found = library.recall(by_meaning, words, near=meanings(library).near(embed(words)))
+    (entry, score), (_, alone) = found[0], library.recall(genes, words)[0]
+    cosine = float(embed(words) @ embed("Refunds are paid within 14 days."))
+    assert entry.id == "refund"
+    assert score == pytest.approx(alone + 4.0 * cosine, rel=1e-4)
+
+
+def test_meaning_keeps_to_the_cut_off_the_budget_and_the_tenant() -> None:
+    library = Library(
+        [Entry("theirs", "Guaranteed for nine years.", namespace="acme"), Entry("ours", "Guarantee: one.")]
+    )
+    near = meanings(library).near(embed("warranty"))
+    genes = MemoryLayer(retriever_topk=5, embedding_weight=10.0)
+    assert ids(library.recall(genes, "warranty", near=near)) == ["ours"]
+    assert set(ids(library.recall(genes, "warranty", near=near, namespace="acme"))) == {"ours", "theirs"}
+    assert library.recall(genes.model_copy(update={"min_score": 20.0}), "warranty", near=near) == []
+    assert ids(library.recall(genes, "warranty", near=near, namespace="acme", token_budget=5)) == ["ours"]
+
+
+def test_facts_and_examples_are_near_each_for_itself_and_another_model_says_nothing() -> None:
+    library = Library(ENTRIES)
+    found = meanings(library).near(embed("How many days for repairs?"))
+    assert found is not None
+    assert (len(found.facts), len(found.shots)) == (2, 1)
+    assert found.shots[0] == pytest.approx(1.0, abs=1e-5)
+    assert meanings(library).near(embed("days", 64)) is None

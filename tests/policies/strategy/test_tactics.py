@@ -14,6 +14,7 @@ from policies.strategy.cascade import Cascade, verdict_of
 from policies.strategy.choice import kind_of, tactic_of
 from policies.strategy.consensus import Consensus
 from policies.strategy.tactic import Ask, Heard, Numbers, Present, Single, Step, Tactic, Wait
+from policies.vectors import unit_rows
 
 END = ("failed", "invalid", "a", "b", "Correct", "Incorrect")
 GENES = st.builds(
@@ -171,3 +172,33 @@ def test_calls_agree_whatever_their_order_and_spelling() -> None:
 def test_defaults_are_plain_and_leave_old_hashes_alone() -> None:
     assert kind_of(StrategyLayer()) == "plain"
     assert StrategyLayer(use_consensus=False, repairs="off").model_dump(exclude_defaults=True) == {}
+
+
+def meant(number: int, text: str, *vector: float) -> Heard:
+    return Heard(number, Answer(text=text), vector=unit_rows([vector])[0] if vector else None)
+
+
+def test_answers_of_one_meaning_agree_and_one_without_an_embedding_agrees_by_its_words() -> None:
+    vote = Consensus(Numbers(), [None] * 4, mode="embedding", quorum=1.0, deadline_s=9.0, similarity=0.9)
+    vote.begin()
+    for said in (meant(0, "late", 1.0, 0.0), meant(1, "delayed", 0.95, 0.2), meant(2, "early", 0.0, 1.0)):
+        assert vote.heard(said) == []
+    assert vote.scores == {"agreement": 0.5}
+    assert vote.heard(meant(3, "Late.")) == [Present(0)]
+    assert vote.scores == {"agreement": 0.75}
+
+
+def test_a_cascade_trusts_an_answer_that_is_said_again_in_other_words() -> None:
+    def escalates(*vector: float) -> bool:
+        numbers = Numbers()
+        cascade = Cascade(
+            numbers, "small", Single(numbers, "strong"), verifier="agreement", samples=1, threshold=1.0,
+            mode="embedding", similarity=0.9,
+        )  # fmt: skip
+        cascade.begin()
+        cascade.heard(meant(1, "late", 1.0, 0.0))
+        return any(isinstance(step, Ask) for step in cascade.heard(meant(2, "delayed", *vector)))
+
+    assert not escalates(0.95, 0.2)
+    assert escalates(0.0, 1.0)
+    assert escalates()  # no embedding came, and the words differ

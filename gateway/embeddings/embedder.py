@@ -1,0 +1,138 @@
+"""A worker's embeddings: asked for once a text, remembered, and done without where they do not come.
+
+1. `ask` always answers, at once where the vector is known or nobody can be asked, else within the timeout.
+2. Requests for the same text share one call. After three failures in a row nobody is asked for some seconds.
+3. Whatever is done without is counted: for what, and why.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from config.settings import Settings
+from gateway.embeddings.call import EmbeddingCall, Model
+from gateway.pipeline.routes import Route
+from policies.vectors import Matrix, Vector
+
+log = logging.getLogger("evogate.embeddings")
+
+Use = Literal["memory", "agreement"]
+Then = Callable[[Vector | None], None]
+FAILURES = 3
+REST_S = 5.0
+
+
+class Embedder:
+    """One worker's.
+
+    `calls`, `tokens` and `usd` count what was asked of the model; `without` counts (use, why) of what was done without:
+    `off` (no model is configured), `resting`, `busy`, `not_ready` (a memory's own embeddings), `timeout`, `transport`,
+    `status`, `malformed`, `fault`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.calls = 0
+        self.tokens = 0
+        self.usd = 0.0
+        self.without: dict[tuple[str, str], int] = {}
+        self.model: Model | None = None
+        self._loop = loop
+        self._concurrency = self._remembered = 1
+        self._known: OrderedDict[str, Vector] = OrderedDict()
+        self._waiting: dict[str, list[tuple[Use, Then]]] = {}
+        self._failures = 0
+        self._rests_until = float("-inf")
+
+    def configure(self, settings: Settings, routes: Mapping[str, Route]) -> None:
+        """Take the settings over; another model knows nothing of what the last one has said."""
+        rules = settings.embeddings
+        model = settings.models.get(rules.model_key) if rules.model_key is not None else None
+        route = routes.get(model.upstream) if model is not None else None
+        before, self.model = self.model, None
+        self._concurrency, self._remembered = rules.concurrency, rules.remembered
+        if model is not None and route is not None:
+            price = model.usd_per_mtok.input
+            self.model = Model(route, model.model, rules.dimensions, rules.timeout_s, price)
+        if self.identity(before) != self.identity(self.model):
+            self._known.clear()
+
+    @staticmethod
+    def identity(model: Model | None) -> tuple[str, str, int | None] | None:
+        """Vectors of the same identity can be compared."""
+        return None if model is None else (model.route.name, model.name, model.dimensions)
+
+    def known(self, text: str) -> Vector | None:
+        """The embedding, where it was asked for of late."""
+        return self._known.get(text)
+
+    def count(self, use: Use, why: str) -> None:
+        """Something is done without."""
+        self.without[use, why] = self.without.get((use, why), 0) + 1
+
+    def ask(self, text: str, use: Use, then: Then) -> None:
+        """`then` hears the embedding of a text, or None where it has to do without."""
+        known = self._known.get(text)
+        if known is not None:
+            self._known.move_to_end(text)
+            then(known)
+        elif text in self._waiting:
+            self._waiting[text].append((use, then))
+        elif why := self._refuses():
+            self.count(use, why)
+            then(None)
+        else:
+            self._waiting[text] = [(use, then)]
+            self._send([text], lambda found: self._told(text, found))
+
+    async def all(self, texts: Sequence[str]) -> Matrix | str:
+        """The embeddings of a few texts, not remembered; or in a word why not."""
+        told: asyncio.Future[Matrix | str] = self._loop.create_future()
+        self._send(texts, lambda found: None if told.done() else told.set_result(found))
+        return await told
+
+    def _refuses(self) -> str:
+        if self.model is None:
+            return "off"
+        if self._loop.time() < self._rests_until:
+            return "resting"
+        return "busy" if len(self._waiting) >= self._concurrency else ""
+
+    def _send(self, texts: Sequence[str], then: Callable[[Matrix | str], None]) -> None:
+        model = self.model
+
+        def ended(found: Matrix | str, tokens: int) -> None:
+            self._note(found, tokens, model.price if model is not None else 0.0)
+            then(found)
+
+        if model is None:
+            then("off")
+            return
+        self.calls += 1
+        try:
+            EmbeddingCall(model, texts, ended)
+        except Exception as error:
+            log.warning("embeddings could not be asked for", exc_info=error)
+            ended("fault", 0)
+
+    def _note(self, found: Matrix | str, tokens: int, price: float) -> None:
+        self.tokens += tokens
+        self.usd += tokens * price / 1e6
+        self._failures = self._failures + 1 if isinstance(found, str) else 0
+        if self._failures >= FAILURES:
+            self._rests_until = self._loop.time() + REST_S
+
+    def _told(self, text: str, found: Matrix | str) -> None:
+        vector = None if isinstance(found, str) else found[0]
+        if vector is not None:
+            self._known[text] = vector
+            while len(self._known) > self._remembered:
+                self._known.popitem(last=False)
+        for use, then in self._waiting.pop(text, ()):
+            if isinstance(found, str):
+                self.count(use, found)
+            try:
+                then(vector)
+            except Exception:
+                log.exception("what waited for an embedding failed")

@@ -1,0 +1,110 @@
+"""Memories by meaning: their entries' embeddings, asked for in the background, and a query's, while a request waits."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from gateway.embeddings.embedder import Embedder
+from policies.memory import Library, Meanings, Near
+from policies.vectors import Matrix, Vector
+
+log = logging.getLogger("evogate.embeddings")
+
+AT_A_TIME = 16  # texts of one call: reading the answer takes a millisecond or two
+_AT_ONCE = 4
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # before a call is made again
+
+
+class Shelf:
+    """The embeddings of a worker's libraries, by snapshot."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.most = 0  # entries of a library; a larger one is searched by words alone
+        self._identity: object = None
+        self._found: dict[str, Meanings] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._texts: dict[str, tuple[str, ...]] = {}
+
+    def meaning(self, library: Library) -> "Meaning":
+        """How that library is searched by meaning; from now on its embeddings are on their way."""
+        model = self.embedder.model
+        identity = self.embedder.identity(model)
+        if identity != self._identity:
+            self._drop(())
+            self._identity = identity
+        name = library.snapshot
+        if model is not None and name not in self._found and name not in self._tasks and 0 < len(library) <= self.most:
+            self._tasks[name] = asyncio.get_running_loop().create_task(self._embed(library))
+        return Meaning(self, library)
+
+    def of(self, library: Library) -> Meanings | None:
+        """Its embeddings, once they are all there."""
+        return self._found.get(library.snapshot)
+
+    def keep(self, snapshots: Collection[str]) -> None:
+        """Drop those of all others."""
+        self._drop(snapshots)
+
+    def _drop(self, but: Collection[str]) -> None:
+        for name in [name for name in self._tasks if name not in but]:
+            self._tasks.pop(name).cancel()
+        self._found = {name: found for name, found in self._found.items() if name in but}
+        self._texts = {name: texts for name, texts in self._texts.items() if name in but}
+
+    async def _embed(self, library: Library) -> None:
+        """Ask for what an earlier library has not got."""
+        texts = await asyncio.to_thread(library.meant)
+        had: dict[str, Vector] = {}
+        for name, found in self._found.items():
+            had.update(zip(self._texts[name], found.vectors, strict=True))
+        missing = list(dict.fromkeys(text for text in texts if text not in had))
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def part(start: int) -> None:
+            chosen = missing[start : start + AT_A_TIME]
+            async with slots:
+                had.update(zip(chosen, await self._some(chosen), strict=True))
+
+        async with asyncio.TaskGroup() as group:
+            for start in range(0, len(missing), AT_A_TIME):
+                group.create_task(part(start))
+        self._texts[library.snapshot] = tuple(texts)
+        self._found[library.snapshot] = Meanings(np.stack([had[text] for text in texts]), len(library.facts))
+        del self._tasks[library.snapshot]
+        log.info("a memory of %d entries can be searched by meaning", len(texts))
+
+    async def _some(self, texts: list[str]) -> Matrix:
+        pause_s = _FIRST_PAUSE_S
+        while isinstance(found := await self.embedder.all(texts), str):
+            log.warning("embeddings of a memory did not come (%s); again in %.0f s", found, pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2.0 * pause_s, _LONGEST_PAUSE_S)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One arm's memory, by meaning."""
+
+    shelf: Shelf
+    library: Library
+
+    def waits(self, query: str) -> bool:
+        """Whether the query's embedding is worth waiting for; that there is nothing to compare it with is counted."""
+        if self.shelf.of(self.library) is None:
+            self.shelf.embedder.count("memory", "off" if self.shelf.embedder.model is None else "not_ready")
+            return False
+        return self.shelf.embedder.known(query) is None
+
+    def ask(self, query: str, then: Callable[[bool], None]) -> None:
+        """`then` hears whether the query's embedding is there."""
+        self.shelf.embedder.ask(query, "memory", lambda vector: then(vector is not None))
+
+    def near(self, query: str) -> Near | None:
+        """How near each entry is; None where that is not known."""
+        meanings, vector = self.shelf.of(self.library), self.shelf.embedder.known(query)
+        return meanings.near(vector) if meanings is not None and vector is not None else None
