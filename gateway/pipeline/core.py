@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gateway.embeddings.embedder import Embedder
 from gateway.pipeline.clock import Clock
 from gateway.pipeline.entropy import Entropy
 from gateway.pipeline.epoch import Epoch, PolicyView
@@ -66,6 +67,7 @@ class Core:
         self.outages = Outages()
         self.recent = RecentRequests()
         self.lineages = Lineages()
+        self.embedder = Embedder(loop)
         self.pins: dict[str, Pins] = {}
         self.epoch: Epoch
         self.observer: Observer | None = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
+from gateway.embeddings.memories import Meaning
 from gateway.http.calls import Call
 from gateway.http.messages import Headers, Reply, Request
 from gateway.pipeline import answers
@@ -46,6 +47,7 @@ class Exchange:
     _fell_open = False
     _ended = False
     _streams = False
+    _waits = False  # for an embedding, and nothing is on record yet
     _way: Way | None = None  # where the router has chosen it
     _last: tuple[int, Headers, bytes]  # the whole answer, once it waits for its record
     routing: Routing | Preferred | None = None
@@ -74,17 +76,47 @@ class Exchange:
         self.records = request.index.get(b"x-evogate-record") != b"off" and core.recorder.keeps(self.plan.unit)
         if self.plan.arm.open is not None:
             self._route(self.plan.arm.open)
-        self.rendered = render(epoch, self.plan, body, self.turns, request.body, model, self._render_failed, self._way)
-        service = self.plan.arm.service
-        if service is None or self._fell_open:
-            self._courier: Server = Courier(core, self, self.rendered)
-        else:
-            self._courier = server_for(core, self, self.rendered, service)
+        self._prepare()
 
     # -- before the call ---------------------------------------------------------------------------------------
 
+    def _prepare(self) -> None:
+        self.rendered = render(
+            self._epoch, self.plan, self.body, self.turns, self.request.body, self.model, self._render_failed, self._way
+        )
+        service = self.plan.arm.service
+        if service is None or self._fell_open:
+            self._courier: Server = Courier(self._core, self, self.rendered)
+        else:
+            self._courier = server_for(self._core, self, self.rendered, service)
+
     def begin(self) -> None:
-        """Record the assignment, then send."""
+        """Record the assignment, then send; both once its embedding is there, where the arm's memory asks for one."""
+        memory = self.plan.arm.memory
+        if memory is None or memory.meaning is None or not self._asks(memory.meaning):
+            self._begin()
+
+    def _asks(self, meaning: Meaning) -> bool:
+        """Whether the request waits for its embedding."""
+        try:
+            if meaning.waits(self.turns.text):
+                self._waits = True
+                meaning.ask(self.turns.text, self._meant)
+                return True
+        except Exception as error:  # noqa: BLE001
+            self._waits = False
+            self.failed_open("render", error)
+        return False
+
+    def _meant(self, found: bool) -> None:
+        """What was rendered by words alone stands, unless the embedding has come."""
+        if not self._ended:
+            self._waits = False
+            if found:
+                self._prepare()
+            self._begin()
+
+    def _begin(self) -> None:
         core, view = self._core, self.plan.view
         self._recent = core.assigned(self)
         view.retries.deposit()
@@ -260,6 +292,9 @@ class Exchange:
 
     def _gone(self) -> None:
         """The client hung up: stop paying for an answer that nobody reads."""
+        if self._waits:  # nothing was sent, nothing was recorded: it never came
+            self._ended = True
+            return
         courier = self._courier
         if not self._ended:
             self._settle(courier.status if self._streams else 0, courier.answer, None, None, gone=True)

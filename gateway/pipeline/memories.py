@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from config.settings import Policy
+from gateway.embeddings.memories import Meaning
 from gateway.pipeline.snapshot import PolicySnapshot, Snapshot
 from policies.errors import EvoGateError, NotFoundError, OperatorError
 from policies.genome import Genome, MemoryLayer
@@ -40,10 +41,12 @@ class Memory:
     tokens: int
     holdout: float
     draw: Callable[[], float]  # uniform in [0, 1)
+    meaning: Meaning | None = None  # None: its genes ask for no embeddings
 
     def recall(self, query: str, tenant: str = "") -> Recalled:
         """Entries and scores, best first of each kind; those held out are blanks (see `withhold`)."""
-        found = self.library.recall(self.genes, query, token_budget=self.tokens, namespace=tenant)
+        near = self.meaning.near(query) if self.meaning is not None else None
+        found = self.library.recall(self.genes, query, token_budget=self.tokens, namespace=tenant, near=near)
         return withhold(found, self.holdout, self.draw) if self.holdout else found
 
 

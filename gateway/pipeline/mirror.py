@@ -108,6 +108,13 @@ class Mirror:
             return
         if lot.arm.open is not None:
             lot.route(lot.arm.open)
+        meaning = lot.arm.memory.meaning if lot.arm.memory is not None else None
+        if meaning is not None and meaning.waits(lot.sample.turns.text):
+            meaning.ask(lot.sample.turns.text, lambda _: self._serve(lot))
+        else:
+            self._serve(lot)
+
+    def _serve(self, lot: "Lot") -> None:
         if lot.arm.service is None:
             Shot(lot).send()
         else:

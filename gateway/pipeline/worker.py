@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from config.settings import Settings
+from gateway.embeddings.memories import Shelf
 from gateway.pipeline.app import DataPlane
 from gateway.pipeline.build import Builder
 from gateway.pipeline.clock import Clock
@@ -94,7 +95,7 @@ class Worker:
         self.routes = Routes(self._loop)
         self.verdicts = Verdicts()
         self.snapshot = Snapshot()
-        self._builder = Builder(metrics, key, Memories(), self._loop.time)
+        self._builder = Builder(metrics, key, Memories(), self._loop.time, Shelf(self.core.embedder))
         self._changed: int | None = None
         self._keeper = Keeper(home, writer, settings.registry.database)
         self.started_from: float | None = None  # when what it serves from was seen, until it joins the registry

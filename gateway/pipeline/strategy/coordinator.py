@@ -21,8 +21,9 @@ from gateway.pipeline.strategy.requests import Requests
 from policies.errors import ClientError
 from policies.outcome import Answer
 from policies.strategy.account import Account
-from policies.strategy.choice import kind_of, tactic_of
+from policies.strategy.choice import compared, kind_of, tactic_of
 from policies.strategy.tactic import Ask, Heard, Present, Step, Wait
+from policies.vectors import Vector
 
 if TYPE_CHECKING:
     from gateway.pipeline.strategy.owner import Owner
@@ -47,6 +48,7 @@ class Coordinator:
         self._first = rendered
         self._service = service
         self._streams = streams
+        self._meant = compared(service.genes) if service.genes.agreement == "embedding" else frozenset()
         self._tactic = tactic_of(service.genes, streams=streams)
         self._legs: dict[int, Leg] = {}
         self._shown: Leg | None = None
@@ -173,7 +175,19 @@ class Coordinator:
     def _heard(self, leg: Leg) -> None:
         if leg.failure is None and leg.ask.role != "verifier":
             leg.check(repairs=self._service.genes.repairs != "off")
-        steps = self._tactic.heard(Heard(leg.ask.number, leg.answer if leg.failure is None else None, leg.valid))
+        answer = leg.answer if leg.failure is None else None
+        if answer is not None and leg.valid and leg.ask.role in self._meant and not answer.tool_calls:
+            self._core.embedder.ask(answer.text, "agreement", lambda vector: self._embedded(leg, vector))
+        else:
+            self._tell(leg, answer, None)
+
+    def _embedded(self, leg: Leg, vector: Vector | None) -> None:
+        if not self._over:
+            self._guarded(lambda: self._tell(leg, leg.answer, vector))
+            self._guarded(self._go)
+
+    def _tell(self, leg: Leg, answer: Answer | None, vector: Vector | None) -> None:
+        steps = self._tactic.heard(Heard(leg.ask.number, answer, leg.valid, vector))
         replaced = any(isinstance(step, Present) for step in steps)
         if leg is self._shown and (leg.streams or not replaced):
             self._conclude(leg)
