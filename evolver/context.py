@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from config.settings import Mode, Policy, Settings
+from evolver.meaning import Embeddings
 from evolver.memory.shelf import Held, Shelf
 from evolver.notify import Notifier
 from evolver.provider import Provider, model_key_of
@@ -37,6 +38,7 @@ class Context:
     cycle: str = ""  # the id of the cycle that runs, where one does
     lease: Lease | None = None  # what a cycle writes, it writes under this one
     shelf: Shelf = field(default_factory=Shelf)  # memories, kept from one round to the next
+    embeddings: Embeddings | None = None  # kept as well; None: what was asked for is forgotten with each replay
 
     @property
     def quiet(self) -> bool:
@@ -74,7 +76,9 @@ class Context:
                     router.take(Lore.from_json(row.data))
             return router
 
-        return Replay(self.settings, self.settings.policies[policy], self.provider, remind, guide)
+        return Replay(
+            self.settings, self.settings.policies[policy], self.provider, remind, guide, embeddings=self.embeddings
+        )
 
     def usable(self, *genomes: Genome) -> bool:
         """True where every genome's model can be called with the operator's means."""

@@ -19,6 +19,7 @@ from evolver import cycle
 from evolver.context import Context
 from evolver.conveyor import frozen, step_all
 from evolver.keeper import Keeper
+from evolver.meaning import Embeddings
 from evolver.memory.shelf import Shelf
 from evolver.metrics import Metrics, Scrape, lag_s
 from evolver.news import News
@@ -80,6 +81,7 @@ class Daemon:
         self._files = PromptFiles({})
         self._open = AsyncExitStack()
         self._shelf = Shelf()
+        self._embeddings = Embeddings(self.provider)
         self._rng = Random(SystemRandom().getrandbits(64))  # noqa: S311 (samples, not secrets)
 
     async def __aenter__(self) -> Self:
@@ -119,6 +121,7 @@ class Daemon:
             rng=self._rng,
             suspects=frozenset(name for name, verdict in self.watch.verdicts.items() if verdict != "CLEAR"),
             shelf=self._shelf,
+            embeddings=self._embeddings,
         )
 
     def configure(self, settings: Settings) -> None:

@@ -10,11 +10,12 @@ import orjson
 from config.settings import Policy, Settings
 from evolver.agreement import agreement
 from evolver.examples import Example
+from evolver.meaning import Embeddings
 from evolver.provider import Completion, Provider, model_key_of, target
 from evolver.serving import Serving
 from policies.fitness import Gates, Weights, resolve, reward
 from policies.genome import Genome, StrategyLayer
-from policies.memory import Entry, Library
+from policies.memory import Entry, Library, Near
 from policies.outcome import Observed, classify
 from policies.render import Renderer
 from policies.strategy.checking import Checks, always
@@ -91,9 +92,12 @@ class Replay:
         provider: Provider,
         remind: Remind = _forgetful,
         guide: Guide = _unguided,
+        *,
+        embeddings: Embeddings | None = None,
     ) -> None:
         self._remind = remind
         self._guide = guide
+        self._embeddings = embeddings or Embeddings(provider)
         self._router: Router | None = None
         self._settings = settings
         self._policy = policy
@@ -113,7 +117,11 @@ class Replay:
         memory = await self.memory(genome)
         if genome.strategy.model_key == AUTO:
             self._router = await self._guide() or Router(self._settings.choices)
-        return list(await asyncio.gather(*(self._one(genome, example, renderers, memory) for example in examples)))
+        near: dict[str, Near] = {}
+        if genome.memory.embeds:
+            near = await self._embeddings.near(memory, [example.request_text for example in examples])
+        found = (self._one(genome, example, renderers, memory, near.get(example.request_text)) for example in examples)
+        return list(await asyncio.gather(*found))
 
     async def memory(self, genome: Genome) -> Library:
         """What the genome retrieves from.
@@ -124,7 +132,7 @@ class Replay:
         return await self._remind(genome) if genome.memory.recalls else _NO_MEMORY
 
     def render(self, genome: Genome, example: Example, renderers: Renderers, memory: Library | None = None) -> bytes:
-        """What would go up for a recorded request, never streamed and never stored, with everything retrieved."""
+        """What would go up for a recorded request, never streamed and never stored, with what its words bring up."""
         key = self._own_key(genome, example)
         body = example.dialect.detached(example.body) or example.body
         return self._rendered(genome, example, body, key, renderers, self._recalled(genome, example, memory))
@@ -157,19 +165,23 @@ class Replay:
             renderers[digest, key, dialect.name] = renderer
         return renderer.render(body, entries)
 
-    def _recalled(self, genome: Genome, example: Example, memory: Library | None) -> list[Entry]:
+    def _recalled(
+        self, genome: Genome, example: Example, memory: Library | None, near: Near | None = None
+    ) -> list[Entry]:
         if memory is None or not genome.memory.recalls:
             return []
         tokens, query = self._policy.memory_tokens, example.request_text
-        found = memory.recall(genome.memory, query, token_budget=tokens, namespace=example.tenant)
+        found = memory.recall(genome.memory, query, token_budget=tokens, namespace=example.tenant, near=near)
         return [entry for entry, _ in found]
 
-    async def _one(self, genome: Genome, example: Example, renderers: Renderers, memory: Library) -> Replayed:
-        rendered = self.render(genome, example, renderers, memory)
+    async def _one(
+        self, genome: Genome, example: Example, renderers: Renderers, memory: Library, near: Near | None
+    ) -> Replayed:
         body = example.dialect.detached(example.body)
+        own, entries = self._own_key(genome, example), self._recalled(genome, example, memory, near)
+        rendered = self._rendered(genome, example, body or example.body, own, renderers, entries)
         if body is None:
             return self._measure(example, rendered, _ATTACHED)
-        own, entries = self._own_key(genome, example), self._recalled(genome, example, memory)
 
         async def send(key: str | None, body: JSON, bare: bool) -> Completion:
             key, applied, recalled = (key or own, _BARE, []) if bare else (key or own, genome, entries)
@@ -178,7 +190,7 @@ class Replay:
 
         if kind_of(genome.strategy) == "plain":
             return self._measure(example, rendered, await self._provider.send(rendered, own, example.path))
-        serving = Serving(genome.strategy, example.dialect, body, self._checks, send)
+        serving = Serving(genome.strategy, example.dialect, body, self._checks, send, self._embeddings)
         return self._measure(example, rendered, await serving.run(), serving.repairs)
 
     def _measure(self, example: Example, rendered: bytes, completion: Completion, repairs: int = 0) -> Replayed:

@@ -124,9 +124,9 @@ def replayed(name: str, context: Context) -> Evaluate:
 
 
 def serving_models(context: Context) -> dict[str, Model]:
-    """Models that may answer clients: all but those that judge and reflect."""
+    """Models that may answer clients: all but those that judge, reflect and embed."""
     evolver = context.settings.evolver
-    kept_back = {evolver.judge.model_key, evolver.reflection.model_key}
+    kept_back = {evolver.judge.model_key, evolver.reflection.model_key, context.settings.embeddings.model_key}
     return {key: model for key, model in context.settings.models.items() if key not in kept_back}
 
 
@@ -145,6 +145,7 @@ def material(base: Genome, proposals: Sequence[Proposal], policy: Policy, contex
     return Material(
         model_keys=tuple(serving_models(context)),
         routed=len(context.settings.choices) > 1,
+        embeds=context.settings.embeddings.model_key is not None,
         rules=tuple({rule.id: rule for rule in proposed if rule.id not in now}.values()) + base.prompt.rubric,
         rewrites=rewrites,
         few_shots=tuple(dict.fromkeys(shot for prompt in prompts for shot in prompt.few_shots)),

@@ -14,16 +14,18 @@ from typing import Any
 
 import orjson
 
+from evolver.meaning import Embeddings
 from evolver.provider import EXHAUSTED, Completion
 from policies.dialects import Dialect
 from policies.errors import ClientError
 from policies.genome import StrategyLayer
 from policies.outcome import Answer
 from policies.strategy.checking import Checks, correction
-from policies.strategy.choice import tactic_of
+from policies.strategy.choice import compared, tactic_of
 from policies.strategy.tactic import Ask, Heard, Present, Step, Wait
 from policies.strategy.verifying import verification
 from policies.strategy.wording import asked
+from policies.vectors import Vector
 
 # Asks a model (a key; None: the request's own) with a body, to which the genome is applied or, for questions, not.
 Send = Callable[[str | None, dict[str, Any], bool], Awaitable[Completion]]
@@ -53,6 +55,7 @@ class Serving:
         body: what was asked, to be answered whole.
         checks: the policy's.
         send: makes a call.
+        embeddings: of answers, where they are compared by meaning; what they take counts for no time.
     """
 
     genes: StrategyLayer
@@ -60,6 +63,7 @@ class Serving:
     body: dict[str, Any]
     checks: Checks
     send: Send
+    embeddings: Embeddings
     now_ms: float = 0.0
     calls: dict[int, Call] = field(default_factory=dict)
     shown: int | None = None
@@ -77,7 +81,7 @@ class Serving:
             call = self.calls[number]
             self._check(call)
             call.heard = True
-            more = tactic.heard(Heard(number, call.answer, call.valid))
+            more = tactic.heard(Heard(number, call.answer, call.valid, await self._meant(call)))
             if self.shown == number and not any(isinstance(step, Present) for step in more):
                 break
             steps.extend(more)
@@ -129,6 +133,13 @@ class Serving:
         completion = await self.send(model, body, ask.role == "verifier")
         answer = completion.answer if completion.error is None else None
         return Call(ask, body, completion, self.now_ms + completion.latency_ms, answer)
+
+    async def _meant(self, call: Call) -> Vector | None:
+        answer, genes = call.answer, self.genes
+        compares = genes.agreement == "embedding" and call.ask.role in compared(genes)
+        if not compares or answer is None or answer.tool_calls or not call.valid:
+            return None
+        return (await self.embeddings.of([answer.text])).get(answer.text)
 
     def _check(self, call: Call) -> None:
         answer = call.answer

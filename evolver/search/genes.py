@@ -10,6 +10,7 @@ from typing import Any, Literal
 from policies.genome import Genome, LayerName, StrategyLayer
 from policies.strategy.agreement import MODES
 from policies.strategy.cascade import AGREEMENT
+from policies.strategy.choice import compared
 from policies.strategy.router import AUTO
 
 Kind = Literal["toggle", "choice", "number", "model", "models", "intents", "rules", "text", "few_shots"]
@@ -20,6 +21,7 @@ _NEEDS: dict[str, Callable[[StrategyLayer], bool]] = {
     "voter": lambda genes: genes.use_consensus,
     "quorum": lambda genes: genes.use_consensus,
     "consensus_": lambda genes: genes.use_consensus,
+    "agreement_similarity": lambda genes: genes.agreement == "embedding" and bool(compared(genes)),
     "agreement": lambda genes: genes.use_consensus or genes.cascade_verifier == AGREEMENT,
 }
 
@@ -52,6 +54,8 @@ class Gene:
 
     def idle(self, genome: Genome) -> bool:
         """Whether the gene does nothing in that genome, because another one that it belongs to is off."""
+        if self.name == "embedding_weight":
+            return not genome.memory.recalls
         needed = next((needed for prefix, needed in _NEEDS.items() if self.name.startswith(prefix)), None)
         return needed is not None and self.name != "cascade_model" and not needed(genome.strategy)
 
@@ -74,6 +78,7 @@ GENES: tuple[Gene, ...] = (
     Gene("memory", "retriever_topk", "number", bounds=(0, 20), steps=(1, 2), start=3),
     Gene("memory", "shots_topk", "number", bounds=(0, 8), steps=(1, 2), start=2),
     Gene("memory", "min_score", "number", bounds=(0.0, 50.0), steps=(0.5, 2.5), start=0.0),
+    Gene("memory", "embedding_weight", "number", bounds=(0.0, 50.0), steps=(1.0, 5.0), start=0.0),
     Gene("strategy", "model_key", "model"),
     Gene("strategy", "temperature", "number", bounds=(0.0, 1.0), steps=(0.1, 0.2), start=0.7),
     Gene("strategy", "top_p", "number", bounds=(0.05, 1.0), steps=(0.05, 0.1), start=1.0),
@@ -83,6 +88,7 @@ GENES: tuple[Gene, ...] = (
     Gene("strategy", "voters", "number", bounds=(2, 7), steps=(1, 2), start=3),
     Gene("strategy", "quorum", "number", bounds=(0.2, 1.0), steps=(0.1, 0.2), start=0.6),
     Gene("strategy", "agreement", "choice", choices=MODES),
+    Gene("strategy", "agreement_similarity", "number", bounds=(0.5, 1.0), steps=(0.02, 0.1), start=0.9),
     Gene("strategy", "consensus_deadline_s", "number", bounds=(0.5, 120.0), steps=(0.5, 5.0), start=30.0),
     Gene("strategy", "voter_models", "models"),
     Gene("strategy", "cascade_model", "model"),

@@ -17,6 +17,7 @@ from policies.strategy.cascade import AGREEMENT
 from policies.strategy.router import AUTO
 
 PROTECTED = "protected"
+EMBEDDED = frozenset({"embedding_weight", "agreement_similarity"})  # genes that do nothing without embeddings
 MAX_RULES = 24  # a rubric beyond this is diluted, whatever its rules say
 
 
@@ -31,6 +32,7 @@ class Material:
     tool_instructions: tuple[str, ...] = ()
     layers: tuple[LayerName, ...] = ("prompt", "strategy")  # add "memory" where there is one to retrieve from
     routed: bool = False  # a router has models to choose from
+    embeds: bool = False  # there is an embedding model
     intents: tuple[str, ...] = ()  # that requests are told apart by
     frozen: frozenset[str] = frozenset({"placement"}) | SERVED  # left alone
 
@@ -58,6 +60,8 @@ def _gene(genes: Sequence[Gene], genome: Genome, material: Material, rng: np.ran
         for gene in genes
         if gene.layer in material.layers and gene.name not in material.frozen and not gene.idle(genome)
     ]
+    if not material.embeds:
+        usable = [gene for gene in usable if gene.name not in EMBEDDED]
     return _pick(usable, rng) if usable else None
 
 
@@ -66,7 +70,10 @@ def toggle(parents: Sequence[Genome], material: Material, rng: np.random.Generat
     gene = _gene(of_kind("toggle", "choice"), parents[0], material, rng)
     if gene is None:
         return None
-    return gene.write(parents[0], _pick([choice for choice in gene.choices if choice != gene.read(parents[0])], rng))
+    now, without = gene.read(parents[0]), set() if material.embeds else {"embedding"}
+    return gene.write(
+        parents[0], _pick([choice for choice in gene.choices if choice != now and choice not in without], rng)
+    )
 
 
 def jitter(parents: Sequence[Genome], material: Material, rng: np.random.Generator) -> Genome | None:

@@ -100,6 +100,7 @@ def _material_to_json(material: Material) -> dict[str, Any]:
         "tool_instructions": material.tool_instructions,
         "layers": material.layers,
         "routed": material.routed,
+        "embeds": material.embeds,
         "intents": material.intents,
         "frozen": sorted(material.frozen),
     }
@@ -114,6 +115,7 @@ def _material_from_json(value: Mapping[str, Any]) -> Material:
         tool_instructions=tuple(value["tool_instructions"]),
         layers=tuple(value["layers"]),
         routed=value.get("routed", False),
+        embeds=value.get("embeds", False),
         intents=tuple(value.get("intents", ())),
         frozen=frozenset(value["frozen"]),
     )

@@ -10,15 +10,18 @@ from evolver.examples import Example
 from evolver.provider import Provider
 from evolver.replay import Replay, Replayed
 from policies.genome import Genome
+from policies.memory import Entry, Library
 from tests.gateway.pipeline.conftest import settings
 from tests.gateway.pipeline.scripted import provider
-from tests.gateway.pipeline.strategy.conftest import MODELS, Bench, bench
+from tests.gateway.pipeline.strategy.conftest import EMBEDDINGS, MODELS, Bench, bench
 from tests.gateway.pipeline.strategy.genes import STRATEGIES, WANTS_A, Reply, Result, Row, by_turn, says, verifies
 
 ASKED = {"model": "sandbox-large", "messages": [{"role": "user", "content": "How much?"}]}
 ONE = (10 * 2.0 + 5 * 8.0) / 1e6  # dollars for one call of the large model
 # What the router decides, whom nobody waits for, and what breaks a tie show in other ways.
-SHOWN = [gene for gene in STRATEGIES if not gene.startswith("router_") and gene not in {"quorum", "agreement"}]
+TIES = {"quorum", "agreement", "agreement_similarity"}
+SHOWN = [gene for gene in STRATEGIES if not gene.startswith("router_") and gene not in TIES]
+MEANT = ("It is late, yes.", "Yes, it is late.")
 BOTH = {"cascade_model": "small", "repairs": "ask"}
 
 
@@ -32,7 +35,7 @@ async def replayed(
     )  # fmt: skip
     bench = Bench()
     async with provider(lambda visit: bench.script(visit, reply)) as url:
-        config = settings(url, models=MODELS)
+        config = settings(url, models=MODELS, embeddings=EMBEDDINGS)
         async with Provider(config) as calls:
             genome = Genome.model_validate({"strategy": {"model_key": "large", **strategy}})
             (found,) = await Replay(config, config.policies["assistant"], calls).run(genome, [example])
@@ -107,3 +110,36 @@ async def test_a_verifier_sees_neither_prompt_nor_schema() -> None:
     (question,) = filter(verifies, sent)
     assert "response_format" not in question
     assert [message["role"] for message in question["messages"]] == ["user"]
+
+
+async def test_answers_are_compared_by_meaning_in_replay_as_well() -> None:
+    """What comes first of three is held against the two that say the same in other words."""
+    genes = {"use_consensus": True, "agreement": "embedding", "agreement_similarity": 0.7}
+    found, _, _ = await replayed(genes, by_turn("No, it is on time.", *MEANT))
+    assert found.completion.answer is not None
+    assert found.completion.answer.text in MEANT
+
+
+async def test_memory_is_searched_by_meaning_in_replay_as_well() -> None:
+    library = Library([Entry("kettle", "The Aria kettle is guaranteed for seven years.")])
+
+    async def remind(_: Genome) -> Library:
+        return library
+
+    body = {**ASKED, "messages": [{"role": "user", "content": "For how long do warranties run?"}]}
+    example = Example(
+        id="r", at=0.0, policy="assistant", unit="u", turn=1, arm="a", version="1.0", intent="", model="m",
+        stream=False, body=body, answer=None,
+    )  # fmt: skip
+    found = Bench()
+    async with provider(lambda visit: found.script(visit, by_turn("fine"))) as url:
+        config = settings(url, models=MODELS, embeddings=EMBEDDINGS)
+        async with Provider(config) as calls:
+            replay = Replay(config, config.policies["assistant"], calls, remind)
+            for weight, embeds in ((0.0, True), (8.0, True), (8.0, False)):
+                found.embeds = embeds
+                memory = {"retriever_topk": 1, "min_score": 2.0, "embedding_weight": weight}
+                genome = Genome.model_validate({"memory": memory, "strategy": {"model_key": "large"}})
+                await replay.run(genome, [example])
+    assert ["seven years" in str(sent["messages"]) for sent in found.sent] == [False, True, True]  # it is remembered
+    assert len(found.embedded) == 2

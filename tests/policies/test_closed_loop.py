@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
 from evolver.search.genes import GENES as SEARCHED
+from gateway.sandbox.embeddings import embed
 from policies.dialects import CHAT, DIALECTS, Dialect
 from policies.genome import LAYERS, Genome
-from policies.memory import Entry, Library, retrieve, snapshot_hash
+from policies.memory import Entry, Library, Meanings, retrieve, snapshot_hash
 from policies.render import ModelTarget, Renderer
 from tests.gateway.pipeline.strategy.genes import STRATEGIES
 from tests.gateway.pipeline.strategy.test_limits import LIMITS
@@ -25,6 +27,7 @@ NOW = [
 ]
 EARLIER = [Entry("old", "Refunds took 30 days.")]
 LIBRARIES: Mapping[str | None, Library] = {None: Library(NOW), snapshot_hash(EARLIER): Library(EARLIER)}
+MEANINGS = Meanings(np.stack([embed(text) for text in LIBRARIES[None].meant()]), len(LIBRARIES[None].facts))
 
 CLIENT: Sent = {
     "model": "support",
@@ -90,6 +93,9 @@ GENES: dict[tuple[str, str], Row] = {
         ),
         others={"memory": {"retriever_topk": 2}},
     ),
+    ("memory", "embedding_weight"): Row(  # words alone score less than the cut-off
+        (50.0,), (says('id="refunds"'),), others={"memory": {"retriever_topk": 1, "min_score": 12.0}}
+    ),
     ("memory", "snapshot"): Row(
         (snapshot_hash(EARLIER),), (says("took 30 days"),), others={"memory": {"retriever_topk": 1}}
     ),
@@ -110,7 +116,9 @@ ELSEWHERE = {("memory", "snapshot")}
 
 def send(genome: Genome, request: Sent, dialect: Dialect = CHAT) -> bytes:
     """What a genome makes of a request, with nothing but what the genome says."""
-    memory = retrieve(genome.memory, LIBRARIES, dialect.turns(request).text)
+    text = dialect.turns(request).text
+    near = MEANINGS.near(embed(text)) if genome.memory.embeds else None
+    memory = retrieve(genome.memory, LIBRARIES, text, near=near)
     key = genome.strategy.model_key
     renderer = Renderer(genome, MODELS[key] if key is not None else None, (), dialect.vocabulary)
     return renderer.render(request, [entry for entry, _ in memory])

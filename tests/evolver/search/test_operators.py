@@ -1,5 +1,7 @@
 """Operators keep to the table of genes, to their layers and to their material; protected rules stay."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,6 +110,7 @@ EVERYTHING = Material(
     tool_instructions=MATERIAL.tool_instructions,
     layers=LAYERS,
     routed=True,
+    embeds=True,
     intents=("invoices",),
     frozen=frozenset(),
 )
@@ -116,14 +119,24 @@ EVERYTHING = Material(
 def test_every_gene_is_varied_where_it_does_something() -> None:
     rng = np.random.default_rng(0)
     routed = BY_NAME["model_key"].write(SERVING, "auto")
+    meant = BY_NAME["retriever_topk"].write(BY_NAME["agreement"].write(SERVING, "embedding"), 3)
     touched = set()
-    for parent in (SERVING, routed):
+    for parent in (SERVING, routed, meant):
         for _ in range(1500):
             for operator in OPERATORS:
                 child = operator.apply([parent, OTHER], EVERYTHING, rng) if operator.parents == 1 else None
                 if child is not None:
                     touched |= {gene.name for gene in GENES if gene.read(child) != gene.read(parent)}
     assert touched == {gene.name for gene in GENES}
+
+
+def test_without_an_embedding_model_nothing_that_needs_one_is_tried() -> None:
+    rng = np.random.default_rng(0)
+    meant = BY_NAME["retriever_topk"].write(SERVING, 3)
+    for _ in range(1500):
+        for operator in OPERATORS[:3]:
+            child = operator.apply([meant], replace(EVERYTHING, embeds=False), rng)
+            assert child is None or (child.memory.embedding_weight == 0.0 and child.strategy.agreement != "embedding")
 
 
 def test_a_gene_that_does_nothing_is_left_alone() -> None:

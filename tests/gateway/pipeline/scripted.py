@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import orjson
+
+from gateway.sandbox.embeddings import embed
 
 Script = Callable[["Visit"], Awaitable[None]]
 
@@ -78,6 +80,12 @@ def completion(text: str = "fine", **extra: object) -> bytes:
     usage = {"prompt_tokens": 10, "completion_tokens": 5}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
     return orjson.dumps({"id": "c", "model": "m", "choices": choices, "usage": usage, **extra})
+
+
+def embeddings(texts: Sequence[str]) -> bytes:
+    """As the sandbox embeds them."""
+    rows = [{"index": at, "embedding": embed(text).tolist()} for at, text in enumerate(texts)]
+    return orjson.dumps({"data": rows, "usage": {"prompt_tokens": 10 * len(rows)}})
 
 
 DONE = b"data: [DONE]\n\n"

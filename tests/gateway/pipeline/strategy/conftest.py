@@ -10,7 +10,18 @@ import orjson
 
 from policies.strategy.features import features
 from tests.gateway.pipeline.conftest import JSON, Running, running, settings
-from tests.gateway.pipeline.scripted import DONE, END, STREAM, Visit, chunk, completion, delta, provider, whole
+from tests.gateway.pipeline.scripted import (
+    DONE,
+    END,
+    STREAM,
+    Visit,
+    chunk,
+    completion,
+    delta,
+    embeddings,
+    provider,
+    whole,
+)  # fmt: skip
 from tests.gateway.pipeline.strategy.genes import SLOW, Reply
 
 EVERY_S = 0.05
@@ -18,7 +29,10 @@ LARGE_PRICE = {"input": 2.0, "output": 8.0}
 MODELS = {
     "large": {"upstream": "sandbox", "model": "sandbox-large", "usd_per_mtok": LARGE_PRICE, "capability": 1.0},
     "small": {"upstream": "sandbox", "model": "sandbox-small", "capability": 0.2},
+    "embed": {"upstream": "sandbox", "model": "text-embedding-sandbox", "usd_per_mtok": {"input": 0.1}},
 }
+CLOSES = b"Connection: close\r\n"  # as the script's provider does after each answer
+EMBEDDINGS = {"model_key": "embed"}
 
 
 class Bench:
@@ -26,6 +40,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.sent: list[JSON] = []
+        self.embedded: list[str] = []  # texts that embeddings were asked for
+        self.embeds = True
         self.hangs = 0
         self.release = asyncio.Event()  # streams begin
         self.release.set()
@@ -33,6 +49,11 @@ class Bench:
 
     async def script(self, visit: Visit, reply: Reply) -> None:
         body = orjson.loads(visit.body)
+        if visit.head.startswith(b"POST /v1/embeddings "):
+            self.embedded += body["input"]
+            answer = embeddings(body["input"]) if self.embeds else b"{}"
+            await visit.send(whole(answer, b"200 OK" if self.embeds else b"500 Broken", CLOSES))
+            return
         self.sent.append(body)
         text = reply(body, len(self.sent) - 1)
         if text == SLOW:
@@ -49,7 +70,7 @@ class Bench:
             await self.release.wait()
             await visit.send(STREAM + chunk(delta(text)) + chunk(delta("", "stop") + DONE) + END)
         else:
-            await visit.send(whole(completion(text, model=body["model"])))
+            await visit.send(whole(completion(text, model=body["model"]), extra=CLOSES))
 
     @property
     def outcome(self) -> JSON:
@@ -88,6 +109,7 @@ async def bench(
             {"genome": genome, **(policy or {})},
             gateway={"port": 0, "admin_port": 0, "comment_every_s": EVERY_S},
             models=models,
+            embeddings=EMBEDDINGS if "embed" in models else {},
         )
         async with running(config, home) as found.gateway:
             yield found

@@ -91,6 +91,12 @@ STRATEGIES: dict[str, Row] = {
     "agreement": Row(
         "numeric", by_turn("1", "so it is 2", "thus 2"), lambda result: result.text.endswith("2"), others=VOTE
     ),
+    "agreement_similarity": Row(
+        0.7,
+        by_turn("Yes, that one is delayed.", "That one is late, indeed.", "No, that one is on time."),
+        lambda result: result.strategy["agreement"] > 0.5,
+        others=VOTE | {"agreement": "embedding"},
+    ),
     "quorum": Row(1.0, fast_twice, lambda result: not result.cancelled, others=VOTE),
     "consensus_deadline_s": Row(0.1, fast_once, lambda result: result.text == "first", others=VOTE),
     "cascade_model": Row("small", says("Correct"), lambda result: result.text == "small"),

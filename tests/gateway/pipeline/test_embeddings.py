@@ -1,0 +1,165 @@
+"""Embeddings on live requests: asked for where a gene wants them, done without where they do not come, never else."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.gateway.pipeline.conftest import JSON, Running, running, settings
+from tests.gateway.pipeline.scripted import Visit, completion, embeddings, provider, whole
+
+FACTS = ("The Aria kettle is guaranteed for seven years.", "The Luma lamp is sold in green.")
+MEANS = {"retriever_topk": 1, "min_score": 2.0, "embedding_weight": 8.0}
+ASKED = "For how long do warranties run?"  # shares no word with the fact that answers it
+CLOSES = b"Connection: close\r\n"
+
+
+class Model:
+    """A provider whose embeddings come, fail or hang as a test says."""
+
+    def __init__(self) -> None:
+        self.embeds: bytes | None = b"200 OK"  # None: it never answers
+        self.malformed = False
+        self.embedded: list[str] = []
+        self.sent: list[bytes] = []
+        self.hung = asyncio.Event()
+        self.gateway: Running
+
+    async def script(self, visit: Visit) -> None:
+        if not visit.head.startswith(b"POST /v1/embeddings "):
+            self.sent.append(visit.body)
+            await visit.send(whole(completion(), extra=CLOSES))
+            return
+        texts = orjson.loads(visit.body)["input"]
+        self.embedded += texts
+        if self.embeds is None:
+            self.hung.set()
+            await visit.gone()
+            return
+        body = b"[]" if self.malformed or self.embeds != b"200 OK" else embeddings(texts)
+        await visit.send(whole(body, self.embeds, CLOSES))
+
+    async def ask(self, text: str = ASKED) -> bytes:
+        """What went up for a question; the client always gets its answer."""
+        status, _, _ = await self.gateway.ask(text, headers={"x-evogate-session": str(len(self.sent))})
+        assert status == 200
+        return self.sent[-1]
+
+    @property
+    def without(self) -> dict[tuple[str, str], int]:
+        return self.gateway.core.embedder.without
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    home: Path, memory: JSON, rules: JSON | None = None, strategy: JSON | None = None
+) -> AsyncIterator[Model]:
+    """A gateway that remembers two facts; ready once they can be searched by meaning, where that is asked for."""
+    file = home / "memory.jsonl"
+    rows = [{"id": text.split()[1], "text": text} for text in FACTS]
+    file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    model = Model()
+    genome = {"memory": memory, "strategy": {"model_key": "large", **(strategy or {})}}
+    async with provider(model.script) as base:
+        config = settings(
+            base,
+            {"memory_file": str(file), "memory_holdout": 0.0, "genome": genome},
+            models={
+                "large": {"upstream": "sandbox", "model": "sandbox-large"},
+                "embed": {"upstream": "sandbox", "model": "e", "usd_per_mtok": {"input": 1.0}},
+            },
+            embeddings={"model_key": "embed", "timeout_s": 0.3, **(rules or {})},
+        )
+        async with running(config, home) as model.gateway:
+            found = model.gateway.core.epoch.policies["assistant"].production.memory
+            if found is not None and found.meaning is not None:
+                shelf, library = found.meaning.shelf, found.meaning.library
+                await model.gateway.until(lambda: shelf.of(library) is not None or len(library) > shelf.most)
+            yield model
+
+
+async def test_what_shares_no_word_is_found_by_its_meaning_and_is_on_record(tmp_path: Path) -> None:
+    async with serving(tmp_path, MEANS) as model:
+        assert sorted(model.embedded) == sorted(FACTS)
+        assert b"seven years" in await model.ask()
+        (frame,) = model.gateway.frames("assignment")
+        ((name, score),) = frame["memory"]
+        assert name == "Aria"
+        assert 2.0 < score <= 8.0
+        assert model.embedded[2:] == [ASKED]
+        await model.ask()
+        assert model.embedded[2:] == [ASKED]  # it is remembered
+        embedder = model.gateway.core.embedder
+        assert (embedder.calls, embedder.tokens, embedder.without) == (2, 30, {})
+        assert embedder.usd == pytest.approx(30e-6)
+
+
+async def test_a_request_whose_genome_asks_for_none_never_meets_an_embedding(tmp_path: Path) -> None:
+    async with serving(tmp_path, {"retriever_topk": 1, "min_score": 2.0}, strategy={"use_consensus": True}) as model:
+        model.embeds = None
+        assert b"seven years" not in await model.ask()
+        assert model.embedded == []
+        assert model.gateway.core.embedder.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("embeds", "malformed", "why"),
+    [(b"500 Broken", False, "status"), (b"200 OK", True, "malformed"), (None, False, "timeout")],
+)
+async def test_an_embedding_that_does_not_come_costs_no_request(
+    embeds: bytes | None, malformed: bool, why: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, MEANS) as model:
+        model.embeds, model.malformed = embeds, malformed
+        for number in range(5):
+            assert b"<reference>" not in await model.ask(f"{ASKED} {number}")  # by words alone nothing is found
+        assert b"seven years" in await model.ask("For how long is the kettle guaranteed, Aria?")  # words suffice
+        assert model.without == {("memory", why): 3, ("memory", "resting"): 3}
+        assert sum(model.gateway.core.fall_open.counts.values()) == 0
+        assert len(model.gateway.frames("outcome")) == 6
+
+
+async def test_a_memory_without_embeddings_of_its_own_is_searched_by_words(tmp_path: Path) -> None:
+    async with serving(tmp_path, MEANS, {"most_entries": 1}) as model:
+        await model.ask()
+        assert model.embedded == []
+        assert model.without == {("memory", "not_ready"): 1}
+
+
+async def test_a_client_that_leaves_before_the_embedding_is_there_was_never_assigned(tmp_path: Path) -> None:
+    async with serving(tmp_path, MEANS, {"timeout_s": 30.0}) as model:
+        model.embeds = None
+        waiting = asyncio.create_task(model.ask())
+        await model.hung.wait()
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        await model.gateway.until(lambda: model.gateway.process.server.connections == 0)
+        assert model.sent == []
+        assert model.gateway.frames() == []
+
+
+async def test_a_vanished_model_leaves_words(tmp_path: Path) -> None:
+    """A version may outlive the configuration that it was made for."""
+    async with serving(tmp_path, MEANS) as model:
+        settings_ = model.gateway.worker.settings
+        model.gateway.core.embedder.configure(settings_.model_copy(update={"models": {}}), {})
+        assert b"<reference>" not in await model.ask()
+        assert ("memory", "off") in model.without
+
+
+async def test_requests_for_one_text_share_a_call_and_too_many_are_not_waited_for(tmp_path: Path) -> None:
+    async with serving(tmp_path, MEANS, {"concurrency": 1}) as model:
+        embedder: Any = model.gateway.core.embedder
+        told: list[bool] = []
+        for text in ("one", "one", "two"):
+            embedder.ask(text, "memory", lambda vector: told.append(vector is not None))
+        assert told == [False]  # the third is told at once
+        await model.gateway.until(lambda: len(told) == 3)
+        assert told == [False, True, True]
+        assert model.embedded[2:] == ["one"]
+        assert model.without == {("memory", "busy"): 1}
