@@ -67,7 +67,15 @@ async def on_sandbox(seed: int, tasks: int) -> None:
     _say("| --- | --- | --- | --- | --- | --- |")
     for pair in sandbox.PAIRS:
         compared = await sandbox.compare(pair, seed, tasks)
-        _say(f"| {pair.name} | {pair.about} | {compared.right} | {compared.valid} | {compared.usd} | {compared.ms} |")
+        shown = (
+            pair.name,
+            pair.about,
+            compared.right,
+            compared.valid,
+            compared.usd,
+            "{:.0f} / {:.0f}".format(*compared.ms),
+        )
+        _say(f"| {' | '.join(map(str, shown))} |")
 
 
 def _say(line: str) -> None:
