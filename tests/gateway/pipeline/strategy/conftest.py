@@ -26,7 +26,7 @@ from tests.gateway.pipeline.strategy.genes import SLOW, Reply
 
 EVERY_S = 0.05
 LARGE_PRICE = {"input": 2.0, "output": 8.0}
-MODELS = {
+MODELS: dict[str, JSON] = {
     "large": {"upstream": "sandbox", "model": "sandbox-large", "usd_per_mtok": LARGE_PRICE, "capability": 1.0},
     "small": {"upstream": "sandbox", "model": "sandbox-small", "capability": 0.2},
     "embed": {"upstream": "sandbox", "model": "text-embedding-sandbox", "usd_per_mtok": {"input": 0.1}},
