@@ -21,13 +21,16 @@ from evolver.context import Context
 from evolver.examples import Example
 from evolver.golden import sealed
 from evolver.intents import learn
+from evolver.logged import compared, read_log
 from evolver.memory.drafts import LEARNT
 from evolver.memory.gate import sources_of
 from evolver.memory.propose import remember
 from evolver.notebook import Choice, Notebook, Outcome
 from evolver.proposals import Proposal, propose
+from evolver.proposals.overlapping import logged_ideas
 from evolver.proposals.reflection import Complete
 from evolver.proposals.thrift import OPERATOR as THRIFT
+from evolver.proposals.values import Idea
 from evolver.search import Ranked, SearchResult
 from evolver.searching import Work, forget, planned, searched, serving_models, unfinished
 from evolver.training import taught
@@ -176,6 +179,16 @@ async def propose_all(
         has_memory=bool(settings is not None and settings.memory_file) or base.genome.memory.snapshot is not None,
         tombstones=await tried(policy, base, context),
         sealed=_sealed(policy, context),
+        logged=await _logged(policy, base.genome, context),
+    )
+
+
+async def _logged(policy: str, production: Genome, context: Context) -> list[Idea]:
+    """What users were given already at known odds, and rewarded more than what production does."""
+    log = (await read_log(policy, context)).recent
+    intents, models = Counter(unit.intent for unit in log.units), serving_models(context)
+    return await asyncio.to_thread(
+        logged_ideas, production, intents, models, lambda one: compared(log, one, production)
     )
 
 

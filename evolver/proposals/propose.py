@@ -39,6 +39,7 @@ async def propose(
     has_memory: bool = False,
     tombstones: Collection[str] = (),
     sealed: Sequence[str] = (),
+    logged: Sequence[Idea] = (),
 ) -> list[Proposal]:
     """At most five proposals per finding and sixteen in all, best first, each differing from production in one layer.
 
@@ -55,6 +56,7 @@ async def propose(
         has_memory: There are entries to retrieve, so the memory layer may move.
         tombstones: Content hashes that failed before; they are not proposed again.
         sealed: Texts of golden examples that proposals are held to; like recorded ones they may not be quoted.
+        logged: What the log speaks for already (`overlapping.logged_ideas`).
     """
     recorded = Recorded([*recorded_texts(examples), *sealed])
     by_id = {example.id: example for example in examples}
@@ -70,6 +72,7 @@ async def propose(
                 workshop.ignore(reflection.ignored)
                 ideas += reflection.ideas
         served.append(workshop.build(ideas, finding))
+    served.append(workshop.build(logged, None))
     served.append(workshop.build(savings(production, examples, models), None))
     together = bundle(production, served, recorded, set(tombstones))
     chosen = [*([together] if together else []), *_in_turn(served)][:TOTAL]

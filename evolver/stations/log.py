@@ -15,5 +15,5 @@ class LogReading:
         if "log" in candidate.stations:
             return None
         production, _ = await production_of(context.registry, candidate.policy)
-        hashes = candidate.genome.content_hash, production.genome.content_hash
-        return Move(None, "", "log", await from_the_log(candidate.policy, *hashes, context))
+        said = await from_the_log(candidate.policy, candidate.genome, production.genome, context)
+        return Move(None, "", "log", said)

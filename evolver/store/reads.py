@@ -34,6 +34,7 @@ class Unit:
     repairs: int
     reward: float | None
     score: float | None
+    terms: dict[str, list[float]] | None = None  # the router's, by model, where it weighed them
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ def _unit(row: sqlite3.Row) -> Unit:
         repairs=row["repairs"] or 0,
         reward=row["reward"],
         score=row["score"],
+        terms=orjson.loads(row["routing"]) if row["routing"] is not None else None,
     )
 
 

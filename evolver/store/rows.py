@@ -35,10 +35,16 @@ def _assignment(p: Payload, place: Place) -> Rows:
     values = (
         *(p["id"], p["at"], *place, p["policy"], p["unit"], p["turn"], p["arm"], arms, p["role"], p["version"]),
         *(p.get("candidate"), p.get("experiment"), bool(p.get("first")), p.get("intent", ""), p.get("model", "")),
-        *(bool(p.get("stream")), isinstance(p.get("body"), dict), why),
+        *(bool(p.get("stream")), isinstance(p.get("body"), dict), why, _terms(p) if counts else None),
     )
     recalls: Rows = [("recall", (p["policy"], name, p["id"], score)) for name, score in p.get("memory") or ()]
     return [("assignment", values), *recalls]
+
+
+def _terms(p: Payload) -> str | None:
+    """What the router weighed, without the scores that came of it."""
+    terms = (p.get("routing") or {}).get("terms")
+    return orjson.dumps({key: row[:5] for key, row in terms.items()}).decode() if terms else None
 
 
 def _outcome(p: Payload, place: Place) -> Rows:

@@ -161,6 +161,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         columns = {row["name"] for row in connection.execute("PRAGMA table_info(assignments)")}
+        if columns and "routing" not in columns:
+            connection.execute("ALTER TABLE assignments ADD COLUMN routing TEXT")
         if columns and "why" not in columns:
             connection.execute("ALTER TABLE assignments ADD COLUMN why TEXT NOT NULL DEFAULT ''")
             connection.execute("UPDATE assignments SET why = 'draw' WHERE first AND arms IS NOT NULL")

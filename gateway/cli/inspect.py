@@ -189,7 +189,18 @@ def experiments(policy: str | None, home: Path, as_json: bool) -> None:
         print_json([plain(c) | {"experiment": plain(by_candidate.get(c.id))} for c in candidates])
         return
     rows = [_experiment(candidate, by_candidate.get(candidate.id)) for candidate in reversed(candidates)]
-    columns = ("candidate", "layer", "source", "state", "shadow", "judge", "verdict", "began", "why it stands there")
+    columns = (
+        "candidate",
+        "layer",
+        "source",
+        "state",
+        "log",
+        "shadow",
+        "judge",
+        "verdict",
+        "began",
+        "why it stands there",
+    )
     print_table("experiments", columns, rows, empty="none yet: candidates come from findings")
 
 
@@ -197,9 +208,20 @@ def _experiment(candidate: Candidate, experiment: Experiment | None) -> tuple[st
     verdict = (experiment.verdict or "running") if experiment else "—"
     source = f"{candidate.lineage.source}: {candidate.lineage.operator}"
     return (
-        candidate.id[:8], candidate.layer, source, candidate.state, _shadow(candidate.stations),
-        _judge(candidate.stations), verdict, ago(candidate.created_at), candidate.reason
+        candidate.id[:8], candidate.layer, source, candidate.state, _log(candidate.stations),
+        _shadow(candidate.stations), _judge(candidate.stations), verdict, ago(candidate.created_at), candidate.reason
     )  # fmt: skip
+
+
+def _log(stations: Mapping[str, Any]) -> str:
+    """What the recordings say of its gain in reward before anybody tries it: an estimate, or why there is none."""
+    found = stations.get("log", {})
+    if found.get("gain") is None:
+        return "no overlap" if found else ""
+    if "low" not in found:
+        return f"{found['gain']:+.3f}"
+    basis = f"worth {found['candidate']['effective']:.0f} units"
+    return f"{found['gain']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f}), {basis}"
 
 
 def _shadow(stations: Mapping[str, Any]) -> str:

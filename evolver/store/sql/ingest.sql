@@ -9,8 +9,8 @@ ON CONFLICT (writer) DO UPDATE SET segment = excluded.segment, offset = excluded
 -- name: assignment
 INSERT OR IGNORE INTO assignments (
     id, at, writer, segment, offset, policy, unit, turn, arm, arms, role, version, candidate, experiment, first,
-    intent, model, stream, has_body, why
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    intent, model, stream, has_body, why, routing
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: recall
 INSERT OR IGNORE INTO recalls (policy, entry, id, score) VALUES (?, ?, ?, ?);

@@ -16,7 +16,7 @@ WHERE a.policy = :policy AND a.at >= :since AND a.has_body AND (:arm IS NULL OR 
 ORDER BY a.at DESC LIMIT :limit;
 
 -- name: units
-SELECT a.id, a.at, a.arm, a.intent, a.arms, o.id IS NULL AS missing, o.failure, o.validators, o.last_byte_ms, o.cost_usd,
+SELECT a.id, a.at, a.arm, a.intent, a.arms, a.routing, o.id IS NULL AS missing, o.failure, o.validators, o.last_byte_ms, o.cost_usd,
     o.input_tokens, o.cached_tokens, o.output_tokens, o.repairs, o.reward,
     (SELECT score FROM feedback f WHERE f.id = a.id AND score IS NOT NULL AND f.at <= a.at + :deadline
         ORDER BY f.at DESC LIMIT 1) AS score

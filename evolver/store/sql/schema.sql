@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS assignments (
     model TEXT NOT NULL,
     stream INTEGER NOT NULL,
     has_body INTEGER NOT NULL,
-    why TEXT NOT NULL DEFAULT '' -- draw, only or frozen where a unit is new; pin, middle or fell_open where not
+    why TEXT NOT NULL DEFAULT '', -- draw, only or frozen where a unit is new; pin, middle or fell_open where not
+    routing TEXT            -- JSON model -> terms, where the router weighed them for a unit that was drawn
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS assignments_recent ON assignments (policy, at);
 CREATE INDEX IF NOT EXISTS assignments_evidence ON assignments (policy, at, id) WHERE first;

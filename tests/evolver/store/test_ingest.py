@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -175,6 +176,7 @@ async def test_a_folder_that_can_not_be_told_is_read_all_the_same(
 _INGEST = """
 import sqlite3, sys
 from pathlib import Path
+from typing import Any
 import evolver.store.ingest as module
 home, name = Path(sys.argv[1]), sys.argv[2]
 module.BATCH = 50
@@ -226,7 +228,8 @@ def _killed_ingest(home: Path, database: Path, batches: int) -> None:
 async def test_a_database_from_before_the_reasons_keeps_what_it_has(tmp_path: Path) -> None:
     """Its spool is retired: nothing could be read again. What entered an experiment had been drawn."""
     connection = sqlite3.connect(tmp_path / "analysis.db", isolation_level=None)
-    older = "\n".join(line for line in text("schema").splitlines() if "why" not in line)
+    later = ("why", "routing")
+    older = "\n".join(line for line in text("schema").splitlines() if not any(name in line for name in later))
     connection.executescript(older.replace("has_body INTEGER NOT NULL,", "has_body INTEGER NOT NULL"))
     row = (1.0, "w", 0, 0, POLICY, "u", 1, "a", '[["a",0.5],["b",0.5]]', "production", "v1.0", None, "e")
     for name, first, arms in (("r1", True, row[8]), ("r2", False, None)):
@@ -237,6 +240,18 @@ async def test_a_database_from_before_the_reasons_keeps_what_it_has(tmp_path: Pa
         async with Store(tmp_path / "analysis.db", tmp_path / "spool") as store:
             (draw,) = await store.draws(POLICY, until=2.0, after=(0.0, ""))
             assert (draw.place, draw.arm, draw.odds) == ((1.0, "r1"), "a", {"a": 0.5, "b": 0.5})
+
+
+async def test_what_a_router_weighed_stands_with_the_units_that_were_drawn(world: World) -> None:
+    terms = {"large": [0.5, 1.0, 0.5, 1.0, 0.2, 0.9], "small": [0.5, 0.2, 0.5, 0.1, 0.1, 0.4]}
+    routings = ({"key": "large", "terms": terms}, {"key": "large", "intent": "x"}, None)
+    frames: list[Any] = []
+    for number, routing in enumerate(routings):
+        frames += exchange(number, arms=[("a", 0.5), ("b", 0.5)], first=True, why="draw", routing=routing)
+    frames += exchange(3, routing=routings[0])  # nothing was drawn
+    await world.record(frames)
+    units = await world.store.units(POLICY, deadline_s=5.0, until=START + 9, after=(0.0, ""))
+    assert [unit.terms for unit in units] == [{key: row[:5] for key, row in terms.items()}, None, None]
 
 
 async def test_more_than_one_batch(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What `evogate experiments` shows of a candidate's shadow and of its judge."""
 
-from gateway.cli.inspect import _judge, _shadow
+from gateway.cli.inspect import _judge, _log, _shadow
 
 
 def test_shadow_deltas_stand_with_their_intervals() -> None:
@@ -18,3 +18,11 @@ def test_a_judge_is_shown_with_its_scatter_and_its_agreement_with_people() -> No
         "kappa not known on 1 labels"
     )
     assert _judge({"judge": {"required": False}}) == ""
+
+
+def test_what_the_log_says_stands_with_its_interval_or_that_there_is_none() -> None:
+    said = {"gain": 0.0512, "low": 0.0204, "high": 0.082, "candidate": {"effective": 512.3}}
+    assert _log({"log": said}) == "+0.051 (+0.020 to +0.082), worth 512 units"
+    assert _log({"log": {"gain": 0.0512, "candidate": {}}}) == "+0.051"  # as it was stored before there were intervals
+    assert _log({"log": {"gain": None}}) == "no overlap"
+    assert _log({}) == ""
