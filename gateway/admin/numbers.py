@@ -40,6 +40,8 @@ def _requests(worker: Worker) -> Iterator[Family]:
     yield counter("evogate_cost_usd", "What answers cost, in US dollars.", _ARM, _each(arms, "cost_usd"))
     yield counter("evogate_reward", "Sum of rewards.", _ARM, _each(arms, "reward"))
     yield counter("evogate_rewarded_requests", "Requests that have a reward.", _ARM, _each(arms, "rewarded"))
+    text = "Arms that an epoch had to do without, once for each epoch; production serves in their place."
+    yield counter("evogate_left_out_arms", text, _ARM, _each(arms, "left_out"))
     failures: dict[Labels, float] = {
         (*arm, name): float(n) for arm, c in arms.items() for name, n in c.failures.items()
     }

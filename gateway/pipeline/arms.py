@@ -83,13 +83,11 @@ class Parts:
             service = self._service(genome, digest)
             opened = self._open(genome, digest)
         except OperatorError as error:
-            self.problems.append(f"{role} {candidate or label}: {error}")
-            return None
+            return self._left_out(role, candidate or label, error)
         try:
             memory = self.workshop.memory(self.policy, genome)
         except NotFoundError as error:
-            self.problems.append(f"{role} {candidate or label}: {error}")
-            return None
+            return self._left_out(role, candidate or label, error)
         rules = limited(genome.strategy, self.policy.resilience)
         return Arm(
             hash=digest,
@@ -107,6 +105,10 @@ class Parts:
             service=service,
             open=opened,
         )
+
+    def _left_out(self, role: Role, name: str, why: Exception) -> None:
+        self.problems.append(f"{role} {name}: {why}")
+        self.workshop.counters(self.name, role).left_out += 1
 
     def _open(self, genome: Genome, digest: str) -> Open | None:
         """What may be chosen: models that have a `capability` by the router, others for intents."""

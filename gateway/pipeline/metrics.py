@@ -42,8 +42,8 @@ class ArmCounters:
     """What one (policy, role) has done. Bounded labels: roles, not versions."""
 
     __slots__ = (
-        "cost_usd", "failures", "first_byte", "input_tokens", "latency", "output_tokens", "requests", "reward",
-        "rewarded",
+        "cost_usd", "failures", "first_byte", "input_tokens", "latency", "left_out", "output_tokens", "requests",
+        "reward", "rewarded",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -54,6 +54,7 @@ class ArmCounters:
         self.cost_usd = 0.0
         self.reward = 0.0
         self.rewarded = 0
+        self.left_out = 0  # arms that could not be made ready, once for each epoch
         self.first_byte = Histogram(LATENCY_BOUNDS)
         self.latency = Histogram(LATENCY_BOUNDS)
 

@@ -19,6 +19,7 @@ from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
 UNITS = frozenset({
     "seconds", "bytes", "requests", "tokens", "usd", "ratio", "reward", "failures", "errors", "attempts", "frames",
     "writes", "segments", "faults", "reloads", "rollbacks", "signals", "feedback", "workers", "restarts",
+    "arms",
 })  # fmt: skip
 STATES = frozenset(
     {"epoch", "ready", "recording", "registry_joined", "upstream_up", "worker_up", "fell_open"}

@@ -13,6 +13,7 @@ from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
 from tests.gateway.pipeline.strategy.conftest import MODELS
 
 JSON = dict[str, Any]
+LEFT_OUT = 'evogate_left_out_arms_total{policy="assistant",role="challenger"}'
 FEWER = {"large": MODELS["large"]}
 NAMES: dict[str, JSON] = {
     "model_key": {"model_key": "small"},
@@ -73,6 +74,9 @@ async def test_candidates_are_left_out(tmp_path: Path) -> None:
         view = gateway.core.epoch.policies["assistant"]
         assert (len(view.drawn), view.shadows, len(view.problems)) == (1, (), 2)
         assert [(await gateway.ask(f"question {n}"))[0] for n in range(5)] == [200] * 5
+        async with gateway.http.get(f"{gateway.process.admin_url}/metrics") as answer:
+            (line,) = [one for one in (await answer.text()).splitlines() if one.startswith(LEFT_OUT)]
+        assert float(line.split()[-1]) >= 2.0  # both, in each epoch since
 
 
 @pytest.mark.parametrize("gene", ["model_key", "cascade_model", "cascade_verifier"])
