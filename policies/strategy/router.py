@@ -18,6 +18,7 @@ from __future__ import annotations  # numpy's types are named, and not loaded
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policies.arrays import np
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 BYTES_A_TOKEN = 4  # about, of a request
 NEIGHBOURS = 7
-KEPT = 2560  # requests, shared evenly among the models
+KEPT = 1_280  # requests, shared evenly among the models: twice as many choose no better on recorded outcomes
 _PRIOR = 1.0  # neighbours of quality 1/2 that are always there, each as near as can be
 _ALIKE = 0.6  # cosine from which two requests' outcomes count as a match
 _STEP = 16.0  # Elo's K
@@ -114,6 +115,7 @@ class Router:
         self._index = {choice.key: at for at, choice in enumerate(self.choices)}
         self._kept = max(NEIGHBOURS, KEPT // max(1, len(self.choices)))
         self._places: dict[str, tuple[int, int]] = {}  # request id -> model, slot
+        self._standing: tuple[list[float], list[float], list[float]] | None = None  # ratings, times, answers' tokens
 
     @cached_property
     def _tables(self) -> Tables:
@@ -133,21 +135,25 @@ class Router:
             eligible: positions in `choices`.
             weights: of the terms.
         """
-        tables = self._tables
         vector = features(text)
-        at = np.array(eligible)
-        terms = np.column_stack((
-            self._similarity(vector)[at],
-            tables.capability[at],
-            self._rating()[at],
-            _relative((tokens * tables.input + tables.tokens * tables.output)[at]),
-            _relative(self._latency()[at]),
-        ))  # fmt: skip
-        signed = np.array((weights.similarity, weights.capability, weights.rating, -weights.cost, -weights.latency))
-        scores = terms @ signed
-        rows = np.column_stack((terms, scores)).tolist()
-        found = {self.choices[place].key: tuple(row) for place, row in zip(eligible, rows, strict=True)}
-        return Routing(self.choices[eligible[int(scores.argmax())]].key, found, vector)
+        standing = self._standing
+        if standing is None:
+            standing = self._standing = self._rating().tolist(), self._latency().tolist(), self._tables.tokens.tolist()
+        rating, latency, answer = standing
+        similarity = self._similarity(vector).tolist()
+        usd = [tokens * self.choices[at].input_price + answer[at] * self.choices[at].output_price for at in eligible]
+        dearest, slowest = max(usd) or 1.0, max([latency[at] for at in eligible]) or 1.0
+        a, b, c, d, e = weights.similarity, weights.capability, weights.rating, weights.cost, weights.latency
+        found: dict[str, tuple[float, ...]] = {}
+        best, most = "", -inf
+        for at, price in zip(eligible, usd, strict=True):  # ten rows: lists are quicker than arrays
+            key, capability = self.choices[at].key, self.choices[at].capability
+            near, rated, cost, slow = similarity[at], rating[at], price / dearest, latency[at] / slowest
+            score = a * near + b * capability + c * rated - d * cost - e * slow
+            found[key] = near, capability, rated, cost, slow, score
+            if score > most:
+                best, most = key, score
+        return Routing(best, found, vector)
 
     def learn(self, key: str, vector: Vector, quality: float, *, ms: float, tokens: int, request_id: str = "") -> None:
         """What came of a request.
@@ -162,6 +168,7 @@ class Router:
         """
         tables = self._tables
         at = self._index[key]
+        self._standing = None
         self._match(at, vector, quality)
         self._keep(at, vector, quality, request_id, foreign=False)
         tables.ms[at] = ms if np.isnan(tables.ms[at]) else tables.ms[at] + _FORGETS * (ms - tables.ms[at])
@@ -176,6 +183,7 @@ class Router:
         at, slot = place
         before = float(self._tables.quality[place])
         if quality != before:
+            self._standing = None
             self._tables.quality[place] = quality
             self.changes += 1
             if not self._tables.foreign[place]:
@@ -194,15 +202,16 @@ class Router:
         self.changes += 1
 
     def _near(self, vector: Vector) -> NDArray[np.float32]:
-        """(models, requests kept): cosine to each request on record; 0 where there is none."""
-        near: NDArray[np.float32] = np.maximum(self._tables.vectors @ vector, np.float32(0.0))
-        return near
+        """(models, requests kept): cosine to each request on record, else 0. Good until the next call."""
+        tables = self._tables
+        near = np.dot(tables.flat, vector, out=tables.near)  # one product, and no room to be found for it
+        return np.maximum(near, np.float32(0.0), out=near).reshape(len(self.choices), self._kept)
 
     def _similarity(self, vector: Vector) -> Numbers:
-        near = self._near(vector)
-        best = np.argpartition(near, self._kept - NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
-        weight = np.take_along_axis(near, best, axis=1).astype(np.float64)
-        votes = (weight * np.take_along_axis(self._tables.quality, best, axis=1)).sum(axis=1)
+        near, rows = self._near(vector), self._tables.rows
+        best = near.argpartition(self._kept - NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
+        weight = near[rows, best].astype(np.float64)
+        votes = (weight * self._tables.quality[rows, best]).sum(axis=1)
         return np.asarray((votes + 0.5 * _PRIOR) / (weight.sum(axis=1) + _PRIOR))
 
     def _rating(self) -> Numbers:
@@ -264,6 +273,7 @@ class Router:
         What it knows of models that are no choices here is left.
         """
         tables = self._tables
+        self._standing = None
         earlier = {known.key: known for known in before.models} if before is not None else {}
         for known in lore.models:
             at, seen = self._index.get(known.key), earlier.get(known.key)
@@ -279,9 +289,3 @@ class Router:
             for row, request_id in enumerate(known.ids):
                 if not self.revise(request_id, float(known.quality[row])) and request_id not in old:
                     self._keep(at, known.vectors[row], float(known.quality[row]), request_id, foreign=not own)
-
-
-def _relative(values: Numbers) -> Numbers:
-    """In units of the largest, 0..1."""
-    largest = values.max()
-    return values / largest if largest > 0.0 else np.zeros_like(values)

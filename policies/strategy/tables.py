@@ -17,7 +17,10 @@ class Tables:
 
     def __init__(self, choices: "Sequence[Choice]", kept: int) -> None:
         count = len(choices)
-        self.vectors = np.zeros((count, kept, DIMENSIONS), dtype=np.float32)
+        self.flat = np.zeros((count * kept, DIMENSIONS), dtype=np.float32)
+        self.vectors = self.flat.reshape(count, kept, DIMENSIONS)  # the same, by model
+        self.near = np.zeros(count * kept, dtype=np.float32)  # room for what is near
+        self.rows = np.arange(count)[:, None]
         self.quality = np.zeros((count, kept))
         self.learnt = np.zeros(count, dtype=np.int64)
         self.ids = [[""] * kept for _ in range(count)]  # of the requests on record
@@ -26,6 +29,3 @@ class Tables:
         self.ratings = np.zeros(count)
         self.ms = np.full(count, np.nan)
         self.tokens = np.full(count, _GUESSED_TOKENS)
-        self.capability = np.array([choice.capability for choice in choices])
-        self.input = np.array([choice.input_price for choice in choices])
-        self.output = np.array([choice.output_price for choice in choices])
