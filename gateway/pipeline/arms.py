@@ -83,11 +83,13 @@ class Parts:
             service = self._service(genome, digest)
             opened = self._open(genome, digest)
         except OperatorError as error:
-            return self._left_out(role, candidate or label, error)
+            self._left_out(role, candidate or label, error)
+            return None
         try:
             memory = self.workshop.memory(self.policy, genome)
         except NotFoundError as error:
-            return self._left_out(role, candidate or label, error)
+            self._left_out(role, candidate or label, error)
+            return None
         rules = limited(genome.strategy, self.policy.resilience)
         return Arm(
             hash=digest,
