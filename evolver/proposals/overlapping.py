@@ -31,14 +31,13 @@ def logged_ideas(production: Genome, intents: Counter[str], models: Collection[s
         models: that may serve.
         estimate: of a genome against production.
     """
-    found = []
+    found: list[tuple[float, Idea]] = []
     for name, edit in _edits(production, intents, models):
         genome = edit.apply(production)
-        said = estimate(genome) if genome is not None else {"gain": None}
-        if said["gain"] is not None and said["low"] > 0.0:
-            found.append(
-                (said["low"], Idea(edit, f"{OPERATOR}{name}", _why(name, said), 1.0, min(1.0, 0.5 + said["low"])))
-            )
+        said = estimate(genome) if genome is not None else {}
+        low = float(said.get("low", 0.0))
+        if low > 0.0:
+            found.append((low, Idea(edit, f"{OPERATOR}{name}", _why(name, said), 1.0, min(1.0, 0.5 + low))))
     found.sort(key=lambda one: -one[0])
     return [idea for _, idea in found[:MOST]]
 

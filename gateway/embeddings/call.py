@@ -31,20 +31,23 @@ class Model:
 
 
 class EmbeddingCall:
-    """Asks for the embeddings of some texts; `then` hears once: the rows and their tokens, or in a word why not.
+    """Asks for the embeddings of some texts; `then` hears once, within `limit_s`: the rows and their tokens, or in a
+    word why not.
 
     It passes no admission: it takes no client's place, and says nothing about the upstream's health.
     """
 
     __slots__ = ("_chunks", "_count", "_model", "_status", "_then")
 
-    def __init__(self, model: Model, texts: Sequence[str], then: Callable[[Matrix | str, int], None]) -> None:
+    def __init__(
+        self, model: Model, texts: Sequence[str], limit_s: float, then: Callable[[Matrix | str, int], None]
+    ) -> None:
         self._model = model
         self._count = len(texts)
         self._then = then
         self._status = 0
         self._chunks: list[bytes] = []
-        route, limit = model.route, model.timeout_s
+        route = model.route
         version = [route.address.version] if route.address.version is not None else []
         credential = [route.credential] if route.credential is not None else []
         route.call(
@@ -53,7 +56,7 @@ class EmbeddingCall:
             [*_HEADERS, *version, *credential],
             vectors.asked(model.name, texts, model.dimensions),
             self,
-            TimeoutRules(connect_s=limit, first_byte_s=limit, total_s=limit),
+            TimeoutRules(connect_s=limit_s, first_byte_s=limit_s, total_s=limit_s),
         )
 
     def on_head(self, status: int, headers: Headers) -> None:  # noqa: ARG002

@@ -22,14 +22,15 @@ Use = Literal["memory", "agreement"]
 Then = Callable[[Vector | None], None]
 FAILURES = 3
 REST_S = 5.0
+ALL_S = 30.0  # for texts of a memory
 
 
 class Embedder:
     """One worker's.
 
     `calls`, `tokens` and `usd` count what was asked of the model; `without` counts (use, why) of what was done without:
-    `off` (no model is configured), `resting`, `busy`, `not_ready` (a memory's own embeddings), `timeout`, `transport`,
-    `status`, `malformed`, `fault`.
+    `off` (no model is configured), `resting`, `busy`, `not_ready` (a memory's own embeddings), `too_large` (a memory),
+    `timeout`, `transport`, `status`, `malformed`, `fault`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -84,12 +85,13 @@ class Embedder:
             then(None)
         else:
             self._waiting[text] = [(use, then)]
-            self._send([text], lambda found: self._told(text, found))
+            limit_s = self.model.timeout_s if self.model is not None else 0.0
+            self._send([text], limit_s, lambda found: self._told(text, found))
 
     async def all(self, texts: Sequence[str]) -> Matrix | str:
-        """The embeddings of a few texts, not remembered; or in a word why not."""
+        """The embeddings of a few texts, for which no request waits; not remembered. Or in a word why not."""
         told: asyncio.Future[Matrix | str] = self._loop.create_future()
-        self._send(texts, lambda found: None if told.done() else told.set_result(found))
+        self._send(texts, ALL_S, lambda found: None if told.done() else told.set_result(found))
         return await told
 
     def _refuses(self) -> str:
@@ -99,7 +101,7 @@ class Embedder:
             return "resting"
         return "busy" if len(self._waiting) >= self._concurrency else ""
 
-    def _send(self, texts: Sequence[str], then: Callable[[Matrix | str], None]) -> None:
+    def _send(self, texts: Sequence[str], limit_s: float, then: Callable[[Matrix | str], None]) -> None:
         model = self.model
 
         def ended(found: Matrix | str, tokens: int) -> None:
@@ -111,7 +113,7 @@ class Embedder:
             return
         self.calls += 1
         try:
-            EmbeddingCall(model, texts, ended)
+            EmbeddingCall(model, texts, limit_s, ended)
         except Exception as error:
             log.warning("embeddings could not be asked for", exc_info=error)
             ended("fault", 0)

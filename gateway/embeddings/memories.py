@@ -95,10 +95,17 @@ class Meaning:
 
     def waits(self, query: str) -> bool:
         """Whether the query's embedding is worth waiting for; that there is nothing to compare it with is counted."""
+        if not len(self.library):
+            return False
         if self.shelf.of(self.library) is None:
-            self.shelf.embedder.count("memory", "off" if self.shelf.embedder.model is None else "not_ready")
+            self.shelf.embedder.count("memory", self._why())
             return False
         return self.shelf.embedder.known(query) is None
+
+    def _why(self) -> str:
+        if self.shelf.embedder.model is None:
+            return "off"
+        return "too_large" if len(self.library) > self.shelf.most else "not_ready"
 
     def ask(self, query: str, then: Callable[[bool], None]) -> None:
         """`then` hears whether the query's embedding is there."""

@@ -50,7 +50,7 @@ def unit(rng: Random, number: int, odds: Odds, rate: Rate, *, intent: str = "", 
         id=str(number), at=float(number), arm=actor.content, intent=intent,
         arms=tuple((actor_of(g).content, q) for g, q in odds), missing=False, failure=None, validators={},
         latency_ms=1.0, cost_usd=0.0, output_tokens=1, repairs=0, reward=reward, score=None,
-        terms=terms if actor.weighs(intent) else None,
+        terms={key: [*row] for key, row in terms.items()} if terms and actor.weighs(intent) else None,
     )  # fmt: skip
 
 

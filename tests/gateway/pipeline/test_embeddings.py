@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,15 @@ class Model:
 
 @contextlib.asynccontextmanager
 async def serving(
-    home: Path, memory: JSON, rules: JSON | None = None, strategy: JSON | None = None
+    home: Path,
+    memory: JSON,
+    rules: JSON | None = None,
+    strategy: JSON | None = None,
+    facts: Sequence[str] = FACTS,
 ) -> AsyncIterator[Model]:
-    """A gateway that remembers two facts; ready once they can be searched by meaning, where that is asked for."""
+    """A gateway that remembers facts; ready once they can be searched by meaning, where that is asked for."""
     file = home / "memory.jsonl"
-    rows = [{"id": text.split()[1], "text": text} for text in FACTS]
+    rows = [{"id": text.split()[1], "text": text} for text in facts]
     file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
     model = Model()
     genome = {"memory": memory, "strategy": {"model_key": "large", **(strategy or {})}}
@@ -72,11 +76,11 @@ async def serving(
                 "large": {"upstream": "sandbox", "model": "sandbox-large"},
                 "embed": {"upstream": "sandbox", "model": "e", "usd_per_mtok": {"input": 1.0}},
             },
-            embeddings={"model_key": "embed", "timeout_s": 0.3, **(rules or {})},
+            embeddings={"model_key": "embed", "timeout_s": 20.0, **(rules or {})},
         )
         async with running(config, home) as model.gateway:
             found = model.gateway.core.epoch.policies["assistant"].production.memory
-            if found is not None and found.meaning is not None:
+            if found is not None and found.meaning is not None and facts:
                 shelf, library = found.meaning.shelf, found.meaning.library
                 await model.gateway.until(lambda: shelf.of(library) is not None or len(library) > shelf.most)
             yield model
@@ -113,7 +117,7 @@ async def test_a_request_whose_genome_asks_for_none_never_meets_an_embedding(tmp
 async def test_an_embedding_that_does_not_come_costs_no_request(
     embeds: bytes | None, malformed: bool, why: str, tmp_path: Path
 ) -> None:
-    async with serving(tmp_path, MEANS) as model:
+    async with serving(tmp_path, MEANS, {"timeout_s": 0.1} if embeds is None else None) as model:
         model.embeds, model.malformed = embeds, malformed
         for number in range(5):
             assert b"<reference>" not in await model.ask(f"{ASKED} {number}")  # by words alone nothing is found
@@ -127,7 +131,13 @@ async def test_a_memory_without_embeddings_of_its_own_is_searched_by_words(tmp_p
     async with serving(tmp_path, MEANS, {"most_entries": 1}) as model:
         await model.ask()
         assert model.embedded == []
-        assert model.without == {("memory", "not_ready"): 1}
+        assert model.without == {("memory", "too_large"): 1}
+
+
+async def test_an_empty_memory_brings_up_nothing_and_asks_for_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, MEANS, facts=()) as model:
+        assert b"<reference>" not in await model.ask()
+        assert (model.embedded, model.without) == ([], {})
 
 
 async def test_a_client_that_leaves_before_the_embedding_is_there_was_never_assigned(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ MODELS: dict[str, JSON] = {
     "embed": {"upstream": "sandbox", "model": "text-embedding-sandbox", "usd_per_mtok": {"input": 0.1}},
 }
 CLOSES = b"Connection: close\r\n"  # as the script's provider does after each answer
-EMBEDDINGS = {"model_key": "embed"}
+EMBEDDINGS = {"model_key": "embed", "timeout_s": 20.0}
 
 
 class Bench:
