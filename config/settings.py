@@ -239,6 +239,7 @@ class Policy(Section):
     validators: tuple[Validator, ...] = ("json_schema", "tool_args")
     genome: Genome = Genome()
     memory_file: str | None = None  # JSON lines; what genomes without a snapshot of their own retrieve from
+    tenant: str | None = Field(default=None, pattern=r"^header:[A-Za-z0-9-]+$")  # whose entries beside everybody's
     memory_tokens: int = Field(default=1_024, ge=16)  # of everything that is retrieved for one request
     memory_holdout: Share = 0.05  # of what is retrieved, left out at random to learn what it is worth; 0: nothing
     golden_file: str | None = None  # a hand-written golden set (JSON lines); its anchors must not regress

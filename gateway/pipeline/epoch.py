@@ -183,6 +183,7 @@ class PolicyView:
         return self.drawing.odds
 
     router: Router | None = None  # None: no model may be chosen
+    tenant_header: bytes | None = None  # says whose request it is; None: memories are everybody's
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name_json", orjson.dumps(self.name))

@@ -20,7 +20,7 @@ from gateway.pipeline.courier import Courier
 from gateway.pipeline.epoch import Epoch, Open, PolicyView, Target, Way
 from gateway.pipeline.failures import Failure
 from gateway.pipeline.fallopen import Stage
-from gateway.pipeline.plan import Plan, conversation_of, decide, short
+from gateway.pipeline.plan import Plan, conversation_of, decide, short, tenant_of
 from gateway.pipeline.receiver import Server
 from gateway.pipeline.recent import Recent
 from gateway.pipeline.rendering import Rendered, render, render_for
@@ -52,6 +52,7 @@ class Exchange:
     _last: tuple[int, Headers, bytes]  # the whole answer, once it waits for its record
     routing: Routing | Preferred | None = None
     trace: Any = None  # a note of the observer's
+    tenant = ""  # whose it is, where its policy tells tenants apart
     intent = ""  # what it is about, where its policy tells intents apart
 
     def __init__(  # noqa: PLR0917 - keywords would cost more than the rest of the call
@@ -70,6 +71,8 @@ class Exchange:
         self.model = model
         reply.on_gone = self._gone
         self.turns = view.dialect.turns(body)
+        if view.tenant_header is not None:
+            self.tenant = tenant_of(view, request)
         if view.intents is not None:
             self.intent = self._ask(view.intents)
         self.plan = self._choose(view)
@@ -82,8 +85,9 @@ class Exchange:
 
     def _prepare(self) -> None:
         self.rendered = render(
-            self._epoch, self.plan, self.body, self.turns, self.request.body, self.model, self._render_failed, self._way
-        )
+            self._epoch, self.plan, self.body, self.turns, self.request.body, self.model, self._render_failed,
+            self._way, self.tenant,
+        )  # fmt: skip
         service = self.plan.arm.service
         if service is None or self._fell_open:
             self._courier: Server = Courier(self._core, self, self.rendered)

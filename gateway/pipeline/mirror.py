@@ -16,6 +16,7 @@ from gateway.http.messages import Request
 from gateway.pipeline.epoch import Arm, Open, PolicyView, Service, Target, Way
 from gateway.pipeline.fallopen import FallOpen
 from gateway.pipeline.metrics import Metrics
+from gateway.pipeline.plan import tenant_of
 from gateway.pipeline.receiver import Server
 from gateway.pipeline.recorder import Recorder
 from gateway.pipeline.rendering import Rendered
@@ -151,6 +152,11 @@ class Lot:
         self.reserved = self.calls * sample.view.settings.budgets.usd_per_request
         self.way: Way = arm.way(sample.model)
         self.routing: Routing | Preferred | None = None
+
+    @property
+    def tenant(self) -> str:
+        """Whose request it is."""
+        return tenant_of(self.sample.view, self.sample.request)
 
     def route(self, arm: Open) -> None:
         """Let the router choose, where the genome leaves the model open."""

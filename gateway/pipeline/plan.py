@@ -105,6 +105,11 @@ def conversation_of(
     )
 
 
+def tenant_of(view: PolicyView, request: Request) -> str:
+    """Whose request it is, where the policy names the header that says so; empty: nobody's in particular."""
+    return request.index.get(view.tenant_header, b"").decode("latin-1") if view.tenant_header is not None else ""
+
+
 def short(request_id: str) -> str:
     """The random half of an id: a unit of its own."""
     return request_id.replace("-", "")[-16:]

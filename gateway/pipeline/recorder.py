@@ -60,7 +60,7 @@ class Recorder:
         return (
             b'{"t":"assignment","v":%b,"id":"%b","at":%b,"writer":%b,"policy":%b,"epoch":%d,"unit":"%b","turn":%d,'
             b'"arms":%b,%b,"experiment":%b,"first":%b,"why":"%b","path":%b,"stream":%b,"model":%b,"intent":%b,"body":%b,'
-            b'"rendered":"%b","memory":%b,"routing":%b,"salt":"%b"}'
+            b'"rendered":"%b","memory":%b,"routing":%b,"salt":"%b"%b}'
         ) % (
             _VERSION,
             exchange.id.encode(),
@@ -84,6 +84,7 @@ class Recorder:
             orjson.dumps([(entry.id, score) for entry, score in rendered.memory]) if rendered.memory else b"[]",
             orjson.dumps(routing.record) if routing is not None else _NULL,
             view.salt_name.encode() if plan.why == "draw" else b"",
+            b',"tenant":' + orjson.dumps(exchange.tenant) if exchange.tenant else b"",
         )
 
     def outcome(self, request_id: str, at: float, settled: Settled, *, bodies: bool) -> bytes:

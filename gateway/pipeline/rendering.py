@@ -37,17 +37,18 @@ def render(  # noqa: PLR0917 - on the path of every request
     model: str,
     on_fault: Callable[[Exception], None],
     way: Way | None = None,
+    tenant: str = "",
 ) -> Rendered:
     """The arm's bytes; else production's; else the client's with the alias replaced; else as sent.
 
-    `way` is what the router has chosen for the plan's arm.
+    `way` is what the router has chosen for the plan's arm; `tenant` says whose request it is.
 
     `on_fault` hears of each step that failed here. A body that no genome can be applied to is the client's fault: it
     goes up as it is, for the provider to refuse.
     """
     for arm in (plan.arm, plan.view.production):
         try:
-            memory = arm.memory.recall(turns.text) if arm.memory is not None else _NO_MEMORY
+            memory = arm.memory.recall(turns.text, tenant) if arm.memory is not None else _NO_MEMORY
             chosen = way if way is not None and arm is plan.arm else arm.way(model)
             return _apply(chosen, body, turns, raw, memory)
         except ClientError:

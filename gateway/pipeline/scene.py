@@ -82,6 +82,7 @@ class Scene:
         salts = [e.salt for e in self._rows.experiments] + ([self._rows.holdback.salt] if self._rows.holdback else [])
         salt = self._workshop.salt(self._name, salts)
         kind, _, header = self._policy.unit.partition(":")
+        _, _, tenant = (self._policy.tenant or "").partition(":")
         weights = self._weights()
         gates = self._policy.reward.gates
         validators = self._workshop.validators(self._policy)
@@ -113,6 +114,7 @@ class Scene:
             frozen=frozen,
             problems=tuple(self._parts.problems),
             router=self._parts.router,
+            tenant_header=tenant.lower().encode() or None,
         )
 
     def _intents(self) -> Classifier | None:

@@ -33,7 +33,7 @@ class Shot:
             self._end("no_upstream")
             return
         try:
-            memory = lot.arm.memory.recall(sample.turns.text) if lot.arm.memory is not None else []
+            memory = lot.arm.memory.recall(sample.turns.text, lot.tenant) if lot.arm.memory is not None else []
             payload = lot.way.renderer.render(lot.body, [entry for entry, _ in memory], turns=sample.turns)
             headers = upward(request.headers, route.credential, route.address.version, readable=True)
             path = route.path(request.target, model.model if model is not None else sample.model)

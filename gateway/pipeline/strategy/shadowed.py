@@ -57,7 +57,7 @@ class Shadowed:
         try:
             # A memo of its own: what is sent aside is kept with no later request of the same head.
             self.request = replace(sample.request, body=orjson.dumps(self.body), memo={})
-            memory = lot.arm.memory.recall(self.turns.text) if lot.arm.memory is not None else []
+            memory = lot.arm.memory.recall(self.turns.text, lot.tenant) if lot.arm.memory is not None else []
             payload = self.way.renderer.render(self.body, [entry for entry, _ in memory], turns=self.turns)
             rendered = Rendered(self.way.target, payload, memory)
             self._server = lot.mirror.serve(self, rendered, self._service)
