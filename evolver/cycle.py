@@ -177,6 +177,7 @@ async def propose_all(
         complete=complete if key is not None else None,
         reflection_key=key,
         has_memory=bool(settings is not None and settings.memory_file) or base.genome.memory.snapshot is not None,
+        embeds=context.settings.embeddings.model_key is not None,
         tombstones=await tried(policy, base, context),
         sealed=_sealed(policy, context),
         logged=await _logged(policy, base.genome, context),

@@ -37,6 +37,7 @@ async def propose(
     complete: Complete | None = None,
     reflection_key: str | None = None,
     has_memory: bool = False,
+    embeds: bool = False,
     tombstones: Collection[str] = (),
     sealed: Sequence[str] = (),
     logged: Sequence[Idea] = (),
@@ -54,6 +55,7 @@ async def propose(
         complete: How to ask a model (`Provider.complete`); with `reflection_key`, adds a reflection model's patches.
         reflection_key: The model key to reflect with.
         has_memory: There are entries to retrieve, so the memory layer may move.
+        embeds: There is an embedding model, so they may be found by meaning.
         tombstones: Content hashes that failed before; they are not proposed again.
         sealed: Texts of golden examples that proposals are held to; like recorded ones they may not be quoted.
         logged: What the log speaks for already (`overlapping.logged_ideas`).
@@ -64,7 +66,7 @@ async def propose(
     served: list[list[Proposal]] = []
     for place, finding in enumerate(sorted(findings, key=lambda one: (-one.severity, one.id))):
         bad, good = _behind(finding, by_id)
-        ideas = strategy_ideas(production, finding, bad, models, has_memory=has_memory)
+        ideas = strategy_ideas(production, finding, bad, models, has_memory=has_memory, embeds=embeds)
         if finding.kind in FAILURES:
             ideas += template_ideas(bad, good)
             if complete is not None and reflection_key is not None and bad and place < REFLECTED:

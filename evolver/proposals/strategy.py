@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from config.settings import Model
 from evolver.examples import Example
-from evolver.proposals.values import Idea, SetGene
+from evolver.proposals.values import Idea, SetGene, Together
 from evolver.search.genes import BY_NAME
 from policies.genome import Genome
 from policies.registry.values import Finding
@@ -12,6 +12,7 @@ from policies.strategy.router import AUTO
 
 INPUT_SHARE = 3.0  # input tokens per output token in the blended price, as is common for chat
 MISSHAPEN = frozenset({"invalid_output", "invalid_tool_call"})
+MEANING = 5.0  # what an entry of the very meaning of a question scores beside its words
 FASTER_OR_CHEAPER = frozenset({"too_slow", "too_dear"})
 
 
@@ -46,6 +47,7 @@ def strategy_ideas(
     models: Mapping[str, Model],
     *,
     has_memory: bool = False,
+    embeds: bool = False,
 ) -> list[Idea]:
     """What calling the model otherwise may bring for this finding."""
     key = current_key(production, str(finding.evidence.get("model", "")), models)
@@ -58,8 +60,9 @@ def strategy_ideas(
     if finding.kind == "degrading_tool":
         return []
     if finding.kind == "memory_gap":
-        return list(_memory(production)) if has_memory else []
-    return [*_for_failures(production, key, bad, models), *(_memory(production) if has_memory else ())]
+        return list(_memory(production, embeds=embeds)) if has_memory else []
+    more = _memory(production, embeds=embeds) if has_memory else ()
+    return [*_for_failures(production, key, bad, models), *more]
 
 
 def _cheaper(key: str, why: str, reach: float) -> Idea:
@@ -118,7 +121,7 @@ def _served(production: Genome, misshapen: float, content: float) -> Iterator[Id
         yield _idea(("vote", "use_consensus", True), why, reach=content, promise=0.2)
 
 
-def _memory(production: Genome) -> Iterator[Idea]:
+def _memory(production: Genome, *, embeds: bool) -> Iterator[Idea]:
     topk = production.memory.retriever_topk
     more = BY_NAME["retriever_topk"].step(topk, 2) if topk else int(BY_NAME["retriever_topk"].start)
     yield _idea(
@@ -127,6 +130,11 @@ def _memory(production: Genome) -> Iterator[Idea]:
         reach=0.5,
         promise=0.3,
     )
+    if embeds and not production.memory.embeds:
+        start = SetGene("retriever_topk", topk or int(BY_NAME["retriever_topk"].start))
+        edit = Together((start, SetGene("embedding_weight", MEANING)))
+        why = "What is known may be said in other words than it is asked for."
+        yield Idea(edit, "strategy:by_meaning", why, 0.5, 0.3)
 
 
 def _idea(gene: tuple[str, str, object], explanation: str, *, reach: float, promise: float) -> Idea:

@@ -1,6 +1,7 @@
 """From findings to proposals: the right patches, one layer each, ranked, distinct, and free of recorded text."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,18 @@ async def test_memory_moves_where_there_is_one() -> None:
     made = await proposals(failures(10, failure="refusal"), has_memory=True)
     assert "memory" not in {one.layer for one in without}
     assert {one.genome.memory.retriever_topk for one in made if one.layer == "memory"} == {3}
+
+
+async def test_a_memory_gap_may_be_one_of_words_where_there_are_embeddings() -> None:
+    gap = replace(finding(failures(10, failure="refusal")), kind="memory_gap")
+
+    async def weights(**changes: Any) -> set[float]:
+        arguments: dict[str, Any] = {"models": MODELS, "rng": np.random.default_rng(0), "has_memory": True}
+        made = await propose(PRODUCTION, [gap], [], **(arguments | changes))
+        return {one.genome.memory.embedding_weight for one in made if one.genome.memory.recalls}
+
+    assert await weights() == {0.0}
+    assert await weights(embeds=True) == {0.0, 5.0}
 
 
 async def test_without_findings_something_cheaper_is_proposed() -> None:
