@@ -14,6 +14,7 @@ from policies.vectors import Matrix, Vector
 log = logging.getLogger("evogate.embeddings")
 
 AT_A_TIME = 16  # texts of one call: reading the answer takes a millisecond or two
+MOST_NUMBERS = 8_000_000  # of a library's vectors: all are looked at for each request, in about two milliseconds
 _AT_ONCE = 4
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0  # before a call is made again
 
@@ -28,6 +29,7 @@ class Shelf:
         self._found: dict[str, Meanings] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._texts: dict[str, tuple[str, ...]] = {}
+        self._refused: set[str] = set()  # too large, or of no use
 
     def meaning(self, library: Library) -> "Meaning":
         """How that library is searched by meaning; from now on its embeddings are on their way."""
@@ -37,13 +39,20 @@ class Shelf:
             self._drop(())
             self._identity = identity
         name = library.snapshot
-        if model is not None and name not in self._found and name not in self._tasks and 0 < len(library) <= self.most:
+        begun = name in self._found or name in self._tasks or name in self._refused
+        if model is not None and not begun and 0 < len(library) <= self.most:
             self._tasks[name] = asyncio.get_running_loop().create_task(self._embed(library))
         return Meaning(self, library)
 
     def of(self, library: Library) -> Meanings | None:
         """Its embeddings, once they are all there."""
         return self._found.get(library.snapshot)
+
+    def why(self, library: Library) -> str:
+        """Why there are none."""
+        if self.embedder.model is None:
+            return "off"
+        return "too_large" if len(library) > self.most or library.snapshot in self._refused else "not_ready"
 
     def keep(self, snapshots: Collection[str]) -> None:
         """Drop those of all others."""
@@ -54,9 +63,25 @@ class Shelf:
             self._tasks.pop(name).cancel()
         self._found = {name: found for name, found in self._found.items() if name in but}
         self._texts = {name: texts for name, texts in self._texts.items() if name in but}
+        self._refused &= set(but)
 
     async def _embed(self, library: Library) -> None:
-        """Ask for what an earlier library has not got."""
+        name = library.snapshot
+        try:
+            await self._fetch(library)
+        except (ValueError, ExceptionGroup) as error:  # a group where one of several calls told
+            self._refused.add(name)
+            log.warning("a memory of %d entries is searched by words alone: %s", len(library), error)
+        finally:
+            if self._tasks.get(name) is asyncio.current_task():
+                del self._tasks[name]
+
+    async def _fetch(self, library: Library) -> None:
+        """Ask for what an earlier library has not got.
+
+        Raises:
+            ValueError: there are too many numbers to look at for each request, or their vectors differ in length.
+        """
         texts = await asyncio.to_thread(library.meant)
         had: dict[str, Vector] = {}
         for name, found in self._found.items():
@@ -67,14 +92,18 @@ class Shelf:
         async def part(start: int) -> None:
             chosen = missing[start : start + AT_A_TIME]
             async with slots:
-                had.update(zip(chosen, await self._some(chosen), strict=True))
+                rows = await self._some(chosen)
+                if len(texts) * rows.shape[1] > MOST_NUMBERS:
+                    raise ValueError(f"vectors of {rows.shape[1]} numbers take too long; set `embeddings.dimensions`")
+                had.update(zip(chosen, rows, strict=True))
 
+        if missing:
+            await part(0)  # the first tells how long the vectors are
         async with asyncio.TaskGroup() as group:
-            for start in range(0, len(missing), AT_A_TIME):
+            for start in range(AT_A_TIME, len(missing), AT_A_TIME):
                 group.create_task(part(start))
         self._texts[library.snapshot] = tuple(texts)
         self._found[library.snapshot] = Meanings(np.stack([had[text] for text in texts]), len(library.facts))
-        del self._tasks[library.snapshot]
         log.info("a memory of %d entries can be searched by meaning", len(texts))
 
     async def _some(self, texts: list[str]) -> Matrix:
@@ -98,14 +127,9 @@ class Meaning:
         if not len(self.library):
             return False
         if self.shelf.of(self.library) is None:
-            self.shelf.embedder.count("memory", self._why())
+            self.shelf.embedder.count("memory", self.shelf.why(self.library))
             return False
         return self.shelf.embedder.known(query) is None
-
-    def _why(self) -> str:
-        if self.shelf.embedder.model is None:
-            return "off"
-        return "too_large" if len(self.library) > self.shelf.most else "not_ready"
 
     def ask(self, query: str, then: Callable[[bool], None]) -> None:
         """`then` hears whether the query's embedding is there."""

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.embeddings import memories
 from tests.gateway.pipeline.conftest import JSON, Running, running, settings
 from tests.gateway.pipeline.scripted import Visit, completion, embeddings, provider, whole
 
@@ -81,7 +82,7 @@ async def serving(
         async with running(config, home) as model.gateway:
             found = model.gateway.core.epoch.policies["assistant"].production.memory
             if found is not None and found.meaning is not None and facts:
-                shelf, library = found.meaning.shelf, found.meaning.library
+                shelf, library = found_shelf(model), found.meaning.library
                 await model.gateway.until(lambda: shelf.of(library) is not None or len(library) > shelf.most)
             yield model
 
@@ -132,6 +133,30 @@ async def test_a_memory_without_embeddings_of_its_own_is_searched_by_words(tmp_p
         await model.ask()
         assert model.embedded == []
         assert model.without == {("memory", "too_large"): 1}
+
+
+async def test_vectors_that_take_too_long_to_look_at_are_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path, MEANS, {"most_entries": 1}) as model:
+        monkeypatch.setattr(memories, "MOST_NUMBERS", 2 * 256 - 1)
+        shelf = found_shelf(model)
+        library = model.gateway.core.epoch.policies["assistant"].production.memory.library  # type: ignore[union-attr]
+        shelf.most = 10
+        meaning = shelf.meaning(library)
+        await model.gateway.until(lambda: shelf.why(library) == "too_large")
+        assert not meaning.waits(ASKED)
+        asked = len(model.embedded)
+        shelf.meaning(library)  # of the next epoch
+        await model.ask()
+        assert len(model.embedded) == asked
+
+
+def found_shelf(model: Model) -> memories.Shelf:
+    memory = model.gateway.core.epoch.policies["assistant"].production.memory
+    assert memory is not None
+    assert memory.meaning is not None
+    return memory.meaning.shelf
 
 
 async def test_an_empty_memory_brings_up_nothing_and_asks_for_nothing(tmp_path: Path) -> None:
