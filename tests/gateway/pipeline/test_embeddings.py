@@ -61,13 +61,16 @@ async def serving(
     memory: JSON,
     rules: JSON | None = None,
     strategy: JSON | None = None,
+    *,
     facts: Sequence[str] = FACTS,
+    embeds: bytes = b"200 OK",
 ) -> AsyncIterator[Model]:
     """A gateway that remembers facts; ready once they can be searched by meaning, where that is asked for."""
     file = home / "memory.jsonl"
     rows = [{"id": text.split()[1], "text": text} for text in facts]
     file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
     model = Model()
+    model.embeds = embeds
     genome = {"memory": memory, "strategy": {"model_key": "large", **(strategy or {})}}
     async with provider(model.script) as base:
         config = settings(
@@ -81,7 +84,7 @@ async def serving(
         )
         async with running(config, home) as model.gateway:
             found = model.gateway.core.epoch.policies["assistant"].production.memory
-            if found is not None and found.meaning is not None and facts:
+            if found is not None and found.meaning is not None and facts and embeds == b"200 OK":
                 shelf, library = found_shelf(model), found.meaning.library
                 await model.gateway.until(lambda: shelf.of(library) is not None or len(library) > shelf.most)
             yield model
@@ -133,6 +136,22 @@ async def test_a_memory_without_embeddings_of_its_own_is_searched_by_words(tmp_p
         await model.ask()
         assert model.embedded == []
         assert model.without == {("memory", "too_large"): 1}
+
+
+async def test_a_memory_whose_embeddings_failed_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memories, "_FIRST_PAUSE_S", 0.01)
+    async with serving(tmp_path, MEANS, embeds=b"503 Busy") as model:
+        await model.gateway.until(lambda: len(model.embedded) >= 2 * len(FACTS))
+        assert b"<reference>" not in await model.ask()
+        assert model.without == {("memory", "not_ready"): 1}
+        model.embeds = b"200 OK"
+        memory = model.gateway.core.epoch.policies["assistant"].production.memory
+        assert memory is not None
+        await model.gateway.until(lambda: found_shelf(model).of(memory.library) is not None)
+        model.gateway.core.embedder._rests_until = 0.0  # its failures let it rest
+        assert b"seven years" in await model.ask()
 
 
 async def test_vectors_that_take_too_long_to_look_at_are_done_without(
