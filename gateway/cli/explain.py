@@ -25,6 +25,7 @@ WHY = {
     "frozen": "new conversations are not randomised while nothing can be recorded or the provider is down",
     "fell_open": "a fault inside: production instead",
 }
+_NO_SCORES = frozenset({"kind", "calls", "embedding_usd"})
 
 
 @click.command()
@@ -106,7 +107,7 @@ def _print_outcome(outcome: dict[str, Any] | None) -> None:
     click.echo(f"tokens      {tokens}, ${outcome['cost_usd']:.6f}")
     strategy = outcome.get("strategy")
     if strategy is not None:
-        scores = "".join(f", {name} {value:.2f}" for name, value in strategy.items() if name not in {"kind", "calls"})
+        scores = "".join(f", {name} {value:.2f}" for name, value in strategy.items() if name not in _NO_SCORES)
         click.echo(f"strategy    {strategy['kind']}{scores}")
         for call in strategy["calls"]:
             click.echo(f"            {_call(call)}")

@@ -19,7 +19,7 @@ from policies.vectors import Matrix, Vector
 log = logging.getLogger("evogate.embeddings")
 
 Use = Literal["memory", "agreement"]
-Then = Callable[[Vector | None], None]
+Then = Callable[[Vector | None, float], None]  # the embedding, and what was paid for it in US dollars
 FAILURES = 3
 REST_S = 5.0
 ALL_S = 30.0  # for texts of a memory
@@ -73,25 +73,25 @@ class Embedder:
         self.without[use, why] = self.without.get((use, why), 0) + 1
 
     def ask(self, text: str, use: Use, then: Then) -> None:
-        """`then` hears the embedding of a text, or None where it has to do without."""
+        """`then` hears the embedding of a text, or None where it has to do without. Who asks first pays."""
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
-            then(known)
+            then(known, 0.0)
         elif text in self._waiting:
             self._waiting[text].append((use, then))
         elif why := self._refuses():
             self.count(use, why)
-            then(None)
+            then(None, 0.0)
         else:
             self._waiting[text] = [(use, then)]
             limit_s = self.model.timeout_s if self.model is not None else 0.0
-            self._send([text], limit_s, lambda found: self._told(text, found))
+            self._send([text], limit_s, lambda found, usd: self._told(text, found, usd))
 
     async def all(self, texts: Sequence[str]) -> Matrix | str:
         """The embeddings of a few texts, for which no request waits; not remembered. Or in a word why not."""
         told: asyncio.Future[Matrix | str] = self._loop.create_future()
-        self._send(texts, ALL_S, lambda found: None if told.done() else told.set_result(found))
+        self._send(texts, ALL_S, lambda found, _: None if told.done() else told.set_result(found))
         return await told
 
     def _refuses(self) -> str:
@@ -101,15 +101,16 @@ class Embedder:
             return "resting"
         return "busy" if len(self._waiting) >= self._concurrency else ""
 
-    def _send(self, texts: Sequence[str], limit_s: float, then: Callable[[Matrix | str], None]) -> None:
+    def _send(self, texts: Sequence[str], limit_s: float, then: Callable[[Matrix | str, float], None]) -> None:
         model = self.model
 
         def ended(found: Matrix | str, tokens: int) -> None:
-            self._note(found, tokens, model.price if model is not None else 0.0)
-            then(found)
+            usd = tokens * model.price / 1e6 if model is not None else 0.0
+            self._note(found, tokens, usd)
+            then(found, usd)
 
         if model is None:
-            then("off")
+            then("off", 0.0)
             return
         self.calls += 1
         try:
@@ -118,14 +119,14 @@ class Embedder:
             log.warning("embeddings could not be asked for", exc_info=error)
             ended("fault", 0)
 
-    def _note(self, found: Matrix | str, tokens: int, price: float) -> None:
+    def _note(self, found: Matrix | str, tokens: int, usd: float) -> None:
         self.tokens += tokens
-        self.usd += tokens * price / 1e6
+        self.usd += usd
         self._failures = self._failures + 1 if isinstance(found, str) else 0
         if self._failures >= FAILURES:
             self._rests_until = self._loop.time() + REST_S
 
-    def _told(self, text: str, found: Matrix | str) -> None:
+    def _told(self, text: str, found: Matrix | str, usd: float) -> None:
         vector = None if isinstance(found, str) else found[0]
         if vector is not None:
             self._known[text] = vector
@@ -135,6 +136,7 @@ class Embedder:
             if isinstance(found, str):
                 self.count(use, found)
             try:
-                then(vector)
+                then(vector, usd)
             except Exception:
                 log.exception("what waited for an embedding failed")
+            usd = 0.0

@@ -133,7 +133,7 @@ class Meaning:
 
     def ask(self, query: str, then: Callable[[bool], None]) -> None:
         """`then` hears whether the query's embedding is there."""
-        self.shelf.embedder.ask(query, "memory", lambda vector: then(vector is not None))
+        self.shelf.embedder.ask(query, "memory", lambda vector, _: then(vector is not None))
 
     def near(self, query: str) -> Near | None:
         """How near each entry is; None where that is not known."""

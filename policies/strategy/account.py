@@ -17,6 +17,7 @@ class Account:
     scores: dict[str, float] = field(default_factory=dict)  # agreement and confidence, 0..1
     calls: list[dict[str, Any]] = field(default_factory=list)
     repairs: int = 0
+    embedding_usd: float = 0.0  # for answers that were compared by meaning
 
     def add(self, call: dict[str, Any], repairs: int) -> None:
         """One more call, and how often its answer was repaired on the spot; a call that repairs counts itself."""
@@ -26,9 +27,10 @@ class Account:
     @property
     def cost_usd(self) -> float:
         """US dollars for all calls."""
-        return float(sum(call["cost_usd"] for call in self.calls))
+        return float(sum(call["cost_usd"] for call in self.calls)) + self.embedding_usd
 
     @property
     def record(self) -> dict[str, Any]:
         """As the outcome frame has it."""
-        return {"kind": self.kind, **self.scores, "calls": self.calls}
+        record = {"kind": self.kind, **self.scores, "calls": self.calls}
+        return record if not self.embedding_usd else {**record, "embedding_usd": self.embedding_usd}

@@ -9,6 +9,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.pipeline.core import Core
@@ -54,6 +55,7 @@ class Coordinator:
         self._shown: Leg | None = None
         self._plain: Courier | None = None  # in place of it all, after a fault
         self._todo: deque[Step | Leg] = deque()
+        self._embedding_usd = 0.0
         self._busy = self._over = self._broken = False
         self._timers: list[asyncio.TimerHandle] = []
         self._comments: asyncio.TimerHandle | None = None
@@ -97,7 +99,7 @@ class Coordinator:
 
     def account(self, answer: Answer | None) -> Account:
         """What it has come to with that answer."""
-        account = Account(kind_of(self._service.genes), dict(self._tactic.scores))
+        account = Account(kind_of(self._service.genes), dict(self._tactic.scores), embedding_usd=self._embedding_usd)
         for leg in self._legs.values():
             account.add(leg.entry(answer, shown=leg is self._shown and self._plain is None), leg.repairs)
         if self._plain is not None:
@@ -177,11 +179,12 @@ class Coordinator:
             leg.check(repairs=self._service.genes.repairs != "off")
         answer = leg.answer if leg.failure is None else None
         if answer is not None and leg.valid and leg.ask.role in self._meant and not answer.tool_calls:
-            self._core.embedder.ask(answer.text, "agreement", lambda vector: self._embedded(leg, vector))
+            self._core.embedder.ask(answer.text, "agreement", partial(self._embedded, leg))
         else:
             self._tell(leg, answer, None)
 
-    def _embedded(self, leg: Leg, vector: Vector | None) -> None:
+    def _embedded(self, leg: Leg, vector: Vector | None, usd: float) -> None:
+        self._embedding_usd += usd
         if not self._over:
             self._guarded(lambda: self._tell(leg, leg.answer, vector))
             self._guarded(self._go)

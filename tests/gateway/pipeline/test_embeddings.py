@@ -209,11 +209,11 @@ async def test_a_vanished_model_leaves_words(tmp_path: Path) -> None:
 async def test_requests_for_one_text_share_a_call_and_too_many_are_not_waited_for(tmp_path: Path) -> None:
     async with serving(tmp_path, MEANS, {"concurrency": 1}) as model:
         embedder: Any = model.gateway.core.embedder
-        told: list[bool] = []
+        told: list[tuple[bool, float]] = []
         for text in ("one", "one", "two"):
-            embedder.ask(text, "memory", lambda vector: told.append(vector is not None))
-        assert told == [False]  # the third is told at once
+            embedder.ask(text, "memory", lambda vector, usd: told.append((vector is not None, usd)))
+        assert told == [(False, 0.0)]  # the third is told at once
         await model.gateway.until(lambda: len(told) == 3)
-        assert told == [False, True, True]
+        assert told == [(False, 0.0), (True, pytest.approx(1e-5)), (True, 0.0)]  # who asks first pays
         assert model.embedded[2:] == ["one"]
         assert model.without == {("memory", "busy"): 1}

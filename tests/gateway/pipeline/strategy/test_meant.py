@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from policies.genome import Genome
 from tests.gateway.pipeline.experiments import shadow
 from tests.gateway.pipeline.strategy.conftest import bench
@@ -16,6 +18,10 @@ async def test_voters_agree_who_say_the_same_in_other_words(tmp_path: Path) -> N
         assert await found.ask() in SAID[1:]
         assert found.outcome["strategy"]["agreement"] == 2 / 3
         assert set(found.embedded) <= set(SAID)
+        paid = found.outcome["strategy"]["embedding_usd"]
+        assert 2e-6 <= paid <= 3.1e-6  # ten tokens each; the vote may be over before the third is told
+        calls = sum(call["cost_usd"] for call in found.outcome["strategy"]["calls"])
+        assert found.outcome["cost_usd"] == pytest.approx(calls + paid)
         assert not found.gateway.core.embedder.without
 
 
