@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from config.settings import Settings
 from gateway.embeddings.embedder import Embedder
+from gateway.pipeline.routes import Route
 from policies.memory import Library, Meanings, Near
 from policies.vectors import Matrix, Vector
 
@@ -31,18 +33,18 @@ class Shelf:
         self._texts: dict[str, tuple[str, ...]] = {}
         self._refused: set[str] = set()  # too large, or of no use
 
-    def meaning(self, library: Library) -> "Meaning":
-        """How that library is searched by meaning; from now on its embeddings are on their way."""
-        model = self.embedder.model
-        identity = self.embedder.identity(model)
-        if identity != self._identity:
-            self._drop(())
-            self._identity = identity
-        name = library.snapshot
-        begun = name in self._found or name in self._tasks or name in self._refused
-        if model is not None and not begun and 0 < len(library) <= self.most:
-            self._tasks[name] = asyncio.get_running_loop().create_task(self._embed(library))
-        return Meaning(self, library)
+    def follow(self, settings: Settings, routes: Mapping[str, Route], libraries: Iterable[Library]) -> None:
+        """Take over what the epoch in force says: whom to ask, and for which libraries; forget all others."""
+        self.embedder.configure(settings, routes)
+        self.most = settings.embeddings.most_entries
+        identity = self.embedder.identity(self.embedder.model)
+        wanted = {library.snapshot: library for library in libraries}
+        self._drop(wanted if identity == self._identity else ())
+        self._identity = identity
+        for name, library in wanted.items() if identity is not None else ():
+            begun = name in self._found or name in self._tasks or name in self._refused
+            if not begun and 0 < len(library) <= self.most:
+                self._tasks[name] = asyncio.get_running_loop().create_task(self._embed(library))
 
     def of(self, library: Library) -> Meanings | None:
         """Its embeddings, once they are all there."""
@@ -53,10 +55,6 @@ class Shelf:
         if self.embedder.model is None:
             return "off"
         return "too_large" if len(library) > self.most or library.snapshot in self._refused else "not_ready"
-
-    def keep(self, snapshots: Collection[str]) -> None:
-        """Drop those of all others."""
-        self._drop(snapshots)
 
     def _drop(self, but: Collection[str]) -> None:
         for name in [name for name in self._tasks if name not in but]:

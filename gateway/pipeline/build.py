@@ -5,8 +5,8 @@ from random import Random, SystemRandom
 from typing import Any
 
 from config.settings import Policy, Regex, Settings
+from gateway.embeddings.memories import Meaning, Shelf
 from gateway.pipeline import arithmetic
-from gateway.embeddings.memories import Shelf
 from gateway.pipeline.arms import Parts
 from gateway.pipeline.channels import Channels
 from gateway.pipeline.epoch import Epoch, Target
@@ -42,7 +42,6 @@ class Builder:
         self._key = key
         self._memories = memories
         self._shelf = shelf
-        self._meant: set[str] = set()  # snapshots that this epoch searches by meaning
         self._clock = clock  # of the loop
         self._draw = Random(SystemRandom().getrandbits(64)).random  # noqa: S311 (samples, not secrets)
         self._budgets: dict[str, tuple[BudgetRules, RetryBudget]] = {}
@@ -79,10 +78,6 @@ class Builder:
         self._number += 1
         targets = targets_of(settings, routes)
         default = Target(next(iter(routes.values()), None))
-        if self._shelf is not None:
-            self._shelf.embedder.configure(settings, routes)
-            self._shelf.most = settings.embeddings.most_entries
-        self._meant.clear()
         views = {}
         used: set[Renderer] = set()
         for name, policy in settings.policies.items():
@@ -101,8 +96,6 @@ class Builder:
             frozen = snapshot.frozen or name in verdicts.outages
             views[name] = scene.view(posteriors, verdicts, old, frozen=frozen)
             used |= scene.used
-        if self._shelf is not None:
-            self._shelf.keep(self._meant)
         self._intents.keep(settings.policies)
         self.routers.keep(settings.policies)
         self._channels.keep(settings.policies, routes.values())
@@ -149,10 +142,7 @@ class Builder:
         if library is None:
             return None
         holdout = policy.memory_holdout if policy.mode != "observe" else 0.0
-        meaning = None
-        if self._shelf is not None and genes.embeds:
-            meaning = self._shelf.meaning(library)
-            self._meant.add(library.snapshot)
+        meaning = Meaning(self._shelf, library) if self._shelf is not None and genes.embeds else None
         return Memory(library, genes, policy.memory_tokens, holdout, self._draw, meaning)
 
     def intents(self, policy: str, stored: Mapping[str, Any]) -> Classifier | None:

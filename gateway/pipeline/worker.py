@@ -95,7 +95,8 @@ class Worker:
         self.routes = Routes(self._loop)
         self.verdicts = Verdicts()
         self.snapshot = Snapshot()
-        self._builder = Builder(metrics, key, Memories(), self._loop.time, Shelf(self.core.embedder))
+        self._shelf = Shelf(self.core.embedder)
+        self._builder = Builder(metrics, key, Memories(), self._loop.time, self._shelf)
         self._changed: int | None = None
         self._keeper = Keeper(home, writer, settings.registry.database)
         self.started_from: float | None = None  # when what it serves from was seen, until it joins the registry
@@ -199,6 +200,9 @@ class Worker:
         self.core.epoch = epoch
         self.core.evidence.follow(epoch.policies.values())
         self.core.outages.keep({f"{view.name}/{arm}" for view in epoch.policies.values() for arm in view.arms})
+        arms = (arm for view in epoch.policies.values() for arm in (*view.arms.values(), *view.shadows))
+        memories = (arm.memory for arm in arms if arm.memory is not None and arm.memory.meaning is not None)
+        self._shelf.follow(self.settings, self.routes.all, (memory.library for memory in memories))
 
     def _share_pins(self, table: Table, epoch: Epoch) -> None:
         for name, view in epoch.policies.items():

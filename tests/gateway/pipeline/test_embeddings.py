@@ -9,9 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
+from config.settings import Embeddings
 from gateway.embeddings import memories
+from policies.genome import Genome
 from tests.gateway.pipeline.conftest import JSON, Running, running, settings
 from tests.gateway.pipeline.scripted import Visit, completion, embeddings, provider, whole
+from tests.gateway.pipeline.strategy.test_gone import produce
 
 FACTS = ("The Aria kettle is guaranteed for seven years.", "The Luma lamp is sold in green.")
 MEANS = {"retriever_topk": 1, "min_score": 2.0, "embedding_weight": 8.0}
@@ -26,6 +29,7 @@ class Model:
         self.embeds: bytes | None = b"200 OK"  # None: it never answers
         self.malformed = False
         self.embedded: list[str] = []
+        self.asked: list[str] = []  # models that embeddings were asked of
         self.sent: list[bytes] = []
         self.hung = asyncio.Event()
         self.gateway: Running
@@ -35,14 +39,16 @@ class Model:
             self.sent.append(visit.body)
             await visit.send(whole(completion(), extra=CLOSES))
             return
-        texts = orjson.loads(visit.body)["input"]
+        body = orjson.loads(visit.body)
+        texts = body["input"]
+        self.asked.append(body["model"])
         self.embedded += texts
         if self.embeds is None:
             self.hung.set()
             await visit.gone()
             return
-        body = b"[]" if self.malformed or self.embeds != b"200 OK" else embeddings(texts)
-        await visit.send(whole(body, self.embeds, CLOSES))
+        said = b"[]" if self.malformed or self.embeds != b"200 OK" else embeddings(texts)
+        await visit.send(whole(said, self.embeds, CLOSES))
 
     async def ask(self, text: str = ASKED) -> bytes:
         """What went up for a question; the client always gets its answer."""
@@ -159,14 +165,13 @@ async def test_vectors_that_take_too_long_to_look_at_are_done_without(
 ) -> None:
     async with serving(tmp_path, MEANS, {"most_entries": 1}) as model:
         monkeypatch.setattr(memories, "MOST_NUMBERS", 2 * 256 - 1)
-        shelf = found_shelf(model)
-        library = model.gateway.core.epoch.policies["assistant"].production.memory.library  # type: ignore[union-attr]
-        shelf.most = 10
-        meaning = shelf.meaning(library)
-        await model.gateway.until(lambda: shelf.why(library) == "too_large")
-        assert not meaning.waits(ASKED)
+        worker, memory = model.gateway.worker, model.gateway.core.epoch.policies["assistant"].production.memory
+        assert memory is not None
+        larger = worker.settings.embeddings.model_copy(update={"most_entries": 10})
+        await worker.reload(worker.settings.model_copy(update={"embeddings": larger}))
+        await model.gateway.until(lambda: found_shelf(model).why(memory.library) == "too_large")
         asked = len(model.embedded)
-        shelf.meaning(library)  # of the next epoch
+        worker.rebuild()
         await model.ask()
         assert len(model.embedded) == asked
 
@@ -199,11 +204,46 @@ async def test_a_client_that_leaves_before_the_embedding_is_there_was_never_assi
 
 async def test_a_vanished_model_leaves_words(tmp_path: Path) -> None:
     """A version may outlive the configuration that it was made for."""
-    async with serving(tmp_path, MEANS) as model:
-        settings_ = model.gateway.worker.settings
-        model.gateway.core.embedder.configure(settings_.model_copy(update={"models": {}}), {})
+    async with serving(tmp_path, {}) as model:
+        worker = model.gateway.worker
+        genome = {"memory": MEANS, "strategy": {"model_key": "large"}}
+        await produce(model.gateway, Genome.model_validate(genome))
+        library = worker.core.epoch.policies["assistant"].production.memory.library  # type: ignore[union-attr]
+        await model.gateway.until(lambda: found_shelf(model).of(library) is not None)
+        assert b"seven years" in await model.ask()
+        left = {key: one for key, one in worker.settings.models.items() if key != "embed"}
+        await worker.reload(worker.settings.model_copy(update={"models": left, "embeddings": Embeddings()}))
         assert b"<reference>" not in await model.ask()
-        assert ("memory", "off") in model.without
+        assert model.without == {("memory", "off"): 1}
+
+
+async def test_a_configuration_that_is_refused_changes_nobodys_embeddings(tmp_path: Path) -> None:
+    """It is tried out beside the one in force, on upstreams of its own, which are closed again."""
+    async with serving(tmp_path, MEANS) as model:
+        assert b"seven years" in await model.ask()
+        worker, shelf = model.gateway.worker, found_shelf(model)
+        before, asked = shelf.embedder.model, len(model.asked)
+        tried = worker.settings.model_copy(update={"embeddings": Embeddings(model_key="embed", dimensions=64)})
+        await worker.check(tried)
+        assert shelf.embedder.model is before
+        assert len(model.asked) == asked
+        assert b"seven years" in await model.ask("For how long do the warranties run?")
+        assert not model.without
+
+
+async def test_another_model_embeds_everything_anew_while_requests_go_on(tmp_path: Path) -> None:
+    """Vectors of two models can't be compared."""
+    async with serving(tmp_path, MEANS) as model:
+        assert b"seven years" in await model.ask()
+        before = model.gateway.worker.settings
+        models = {**before.models, "embed": before.models["embed"].model_copy(update={"model": "e2"})}
+        await model.gateway.worker.reload(before.model_copy(update={"models": models}))
+        memory = model.gateway.core.epoch.policies["assistant"].production.memory
+        assert memory is not None
+        await model.gateway.until(lambda: found_shelf(model).of(memory.library) is not None)
+        assert b"seven years" in await model.ask()
+        assert model.asked == ["e", "e", "e2", "e2"]
+        assert sorted(model.embedded) == sorted([*FACTS, ASKED] * 2)
 
 
 async def test_requests_for_one_text_share_a_call_and_too_many_are_not_waited_for(tmp_path: Path) -> None:
