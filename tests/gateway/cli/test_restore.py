@@ -26,6 +26,7 @@ policies:
   assistant:
     mode: approve
     genome: {{prompt: {{rubric: "Be kind."}}, strategy: {{model_key: large, temperature: 0.7}}}}
+    memory_holdout: 0  # else one request in twenty does without, by chance
 gateway: {{port: 0, admin_port: 0, poll_s: {poll_s}, workers: 2}}
 """
 SECOND = {
