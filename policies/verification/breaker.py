@@ -25,7 +25,7 @@ class Ruling:
     """A decision of the breaker on record: what it was about, when, and on which numbers."""
 
     record: str
-    kind: str  # TRIP, SEVERE or EJECT
+    kind: str  # TRIP, SEVERE or EJECT; INCONCLUSIVE where a version stays beside its predecessor
     experiment: str
     sides: Sides  # the arms without and with what it is about
     started_at: float
@@ -89,7 +89,7 @@ class Retrial:
 
 def wanted(ruling: Ruling) -> set[str]:
     """The verdicts that lead to a ruling."""
-    return {"TRIP", "SEVERE"} if ruling.kind == "EJECT" else {ruling.kind}
+    return {"EJECT": {"TRIP", "SEVERE"}, "INCONCLUSIVE": {"CLEAR", "SUSPECT"}}.get(ruling.kind, {ruling.kind})
 
 
 def disagreement(ruling: Ruling, decision: Decision) -> Difference | None:

@@ -1,6 +1,6 @@
 """What one policy's rulings need of the recordings: collected record by record, and decided again at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from policies.registry.values import Candidate, Experiment
@@ -8,9 +8,10 @@ from policies.verification.breaker import Retrial, Ruling, closest
 from policies.verification.docket import Docket
 from policies.verification.facts import PolicyFacts
 from policies.verification.fleet import fleet_disagreement
+from policies.verification.holdbacks import reread
 from policies.verification.promotion import Rerun, Unit
 from policies.verification.report import Difference, DiffersError, Report
-from policies.verification.rulings import breaker_rulings, promotion_rulings
+from policies.verification.rulings import breaker_rulings, holdback_rulings, promotion_rulings
 from policies.verification.stream import Frame
 from policies.verification.terms import Timeline
 
@@ -22,12 +23,8 @@ class Casebook:
         self._facts = facts
         self._timeline = timeline
         self._report = report
-        self._rulings: list[Ruling] = []
-        for ruling in breaker_rulings(facts):
-            if isinstance(ruling, str):
-                report.left_out[ruling] += 1
-            elif self._on_record("rollbacks", ruling.experiment, ruling.started_at, ruling.at, reach):
-                self._rulings.append(ruling)
+        self._rulings = self._to_decide(breaker_rulings(facts), reach)
+        self._holdbacks = self._to_decide(holdback_rulings(facts), reach)
         self._promotions = [
             ruling
             for ruling in promotion_rulings(facts)
@@ -36,7 +33,17 @@ class Casebook:
         self._retrials: list[Retrial] = []
         self._units: dict[str, Unit] = {}
         spans = [(e.started_at, e.ended_at or 0.0) for e, _, _ in self._promotions]
+        spans += [(ruling.started_at, ruling.at) for ruling in self._holdbacks]
         self._from, self._until = min((s for s, _ in spans), default=0.0), max((e for _, e in spans), default=0.0)
+
+    def _to_decide(self, rulings: Iterable[Ruling | str], reach: float) -> list[Ruling]:
+        found = []
+        for ruling in rulings:
+            if isinstance(ruling, str):
+                self._report.left_out[ruling] += 1
+            elif self._on_record(_title(ruling), ruling.experiment, ruling.started_at, ruling.at, reach):
+                found.append(ruling)
+        return found
 
     def _on_record(self, what: str, experiment: str, start: float, end: float, reach: float) -> bool:
         if experiment in self._facts.elsewhere:
@@ -90,8 +97,10 @@ class Casebook:
             differs = self._retry(ruling)
             if differs is not None:
                 raise DiffersError(ruling.record, *differs)
-            self._report.right["rollbacks"] += 1
+            self._report.right[_title(ruling)] += 1
         units = sorted(self._units.values(), key=lambda unit: (unit.at, unit.id))
+        for ruling in self._holdbacks:
+            self._reread(ruling, units)
         for experiment, candidate, evidence in self._promotions:
             self._promotion(experiment, candidate, evidence, units)
 
@@ -104,6 +113,14 @@ class Casebook:
             writers = [retrial for retrial in retrials if retrial.terms is terms]
             found.append(fleet_disagreement(ruling, writers, terms))
         return None if None in found else found[0]
+
+    def _reread(self, ruling: Ruling, units: list[Unit]) -> None:
+        choices = self._timeline.between(ruling.started_at, ruling.at)
+        found = [reread(ruling, units, terms) for terms in choices]
+        if None not in found:
+            assert found[0] is not None
+            raise DiffersError(ruling.record, *found[0])
+        self._report.right[_title(ruling)] += 1
 
     def _promotion(
         self, experiment: Experiment, candidate: Candidate, evidence: Mapping[str, Any], units: list[Unit]
@@ -124,6 +141,10 @@ class Casebook:
                 return
         assert differs is not None
         raise DiffersError(f"experiment {experiment.id}", *differs)
+
+
+def _title(ruling: Ruling) -> str:
+    return "comparisons without a verdict" if ruling.kind == "INCONCLUSIVE" else "rollbacks"
 
 
 def _needs_peak(experiment: Experiment) -> bool:

@@ -10,19 +10,49 @@ from policies.verification.breaker import Ruling
 from policies.verification.facts import PolicyFacts
 
 _BREAKER = frozenset({"TRIP", "SEVERE", "EJECT"})
+_SUMS = {"at", "counts", "e_values"}
 
 
 def breaker_rulings(facts: PolicyFacts) -> Iterator[Ruling | str]:
     """Rollbacks by the breaker; a line of why where one can't be decided again."""
     for incident in facts.incidents:
-        if incident.kind not in _BREAKER or "promotion" in incident.evidence:
+        if incident.kind not in _BREAKER or "promotion" in incident.evidence or _of_the_evolver(incident):
             continue
         if "e_values" not in incident.evidence:
             yield f"{incident.kind}: the sums of its moment are not on record"
-        elif incident.kind == "EJECT" and "unpinned" not in incident.evidence:  # a gateway's says whom it unpinned
-            yield f"{incident.kind}: decided by the evolver, on its own reading of a holdback"
         else:
             yield _ruling(incident, facts) or f"{incident.kind}: its comparison is not on record"
+
+
+def holdback_rulings(facts: PolicyFacts) -> Iterator[Ruling | str]:
+    """What the evolver read in comparisons with a predecessor: ejections, and ends without a verdict."""
+    for incident in facts.incidents:
+        if not _of_the_evolver(incident):
+            continue
+        if not incident.evidence.keys() >= _SUMS:
+            yield f"{incident.kind}: the sums of its moment are not on record"
+        else:
+            yield _ruling(incident, facts) or f"{incident.kind}: its comparison is not on record"
+    candidates = {candidate.id: candidate for candidate in facts.candidates}
+    for experiment in facts.experiments:
+        if experiment.verdict == "INCONCLUSIVE" and experiment.evidence.keys() >= _SUMS:
+            yield _left(experiment, candidates.get(experiment.candidate), facts) or (
+                "comparisons: their predecessor is not on record"
+            )
+
+
+def _of_the_evolver(incident: Incident) -> bool:
+    return incident.kind == "EJECT" and "unpinned" not in incident.evidence  # a gateway's says whom it unpinned
+
+
+def _left(experiment: Experiment, candidate: Candidate | None, facts: PolicyFacts) -> Ruling | None:
+    evidence = experiment.evidence
+    found = _compared(experiment.id, candidate, evidence, facts)
+    if found is None:
+        return None
+    sides, started_at = found
+    name, at = f"experiment {experiment.id}", evidence["at"]
+    return Ruling(name, experiment.verdict, experiment.id, sides, started_at, at, tries=0, evidence=evidence)
 
 
 def _ruling(incident: Incident, facts: PolicyFacts) -> Ruling | None:

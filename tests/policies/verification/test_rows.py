@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from policies.evidence import threshold
-from policies.registry.values import Experiment, Pointer
+from policies.registry.values import Experiment, Note, Pointer
 from policies.verification import DiffersError, PolicyFacts, Report
+from policies.verification.breaker import Ruling
 from policies.verification.elond import check_stream, promotions_before
 from policies.verification.production import check_moves
-from policies.verification.rulings import breaker_rulings
+from policies.verification.rulings import breaker_rulings, holdback_rulings
 from policies.verification.terms import Timeline
-from tests.policies.verification.rows import POLICY, experiment, incident, pointer, terms_note, version
+from tests.policies.verification.rows import NOW, POLICY, experiment, incident, pointer, terms_note, version
 
 FDR = 0.1
 
@@ -111,8 +112,22 @@ def test_a_missing_move_and_an_unknown_version_are_caught() -> None:
         moves(pointer(1, "v7.7"))
 
 
-def test_an_ejection_on_the_evolvers_own_reading_is_left_out() -> None:
+def test_an_ejection_by_the_evolver_is_its_own_reading_not_a_writers_sums() -> None:
     """It takes units as they stood at their deadline, all writers in one: no writer's sums are those."""
-    evidence = {"e_values": {}, "at": 1.0, "subject": "new", "arms": [["old"], ["new"]]}
+    evidence = {"e_values": {}, "counts": {}, "at": 1.0, "subject": "new", "experiment": "e1"}
+    held = Note(NOW, POLICY, "evolver", "holdback", "v1.0", {"experiment": "e1", "share": 0.5})
+    facts = PolicyFacts(
+        POLICY, versions=[version(0)], notes=[held], incidents=[replace(incident("EJECT", "harm"), evidence=evidence)]
+    )
+    assert list(breaker_rulings(facts)) == []
+    (ruling,) = holdback_rulings(facts)
+    assert isinstance(ruling, Ruling)
+    assert (ruling.sides, ruling.at) == ((frozenset({version(0).genome.content_hash}), frozenset({"new"})), 1.0)
+
+
+@pytest.mark.parametrize("kept", [{"e_values"}, {"counts", "at"}, set()])
+def test_an_ejection_without_its_sums_is_left_out_and_said_so(kept: set[str]) -> None:
+    evidence = {name: value for name, value in {"e_values": {}, "counts": {}, "at": 1.0}.items() if name in kept}
     facts = PolicyFacts(POLICY, incidents=[replace(incident("EJECT", "harm"), evidence=evidence)])
-    assert list(breaker_rulings(facts)) == ["EJECT: decided by the evolver, on its own reading of a holdback"]
+    found = [*breaker_rulings(facts), *holdback_rulings(facts)]
+    assert found == ["EJECT: the sums of its moment are not on record"]

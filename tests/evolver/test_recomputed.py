@@ -1,0 +1,195 @@
+"""What the evolver decides beside a predecessor is decided again by `evogate verify`, to the bit."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+
+from evolver.replay import gates_of, weights_of
+from evolver.stations.deploy import holdback_experiment
+from evolver.vigil import Vigil
+from evolver.watch import Watch
+from gateway.cli.common import with_registry
+from gateway.cli.verify import facts_of, recompute
+from gateway.pipeline.snapshot import publish_configured
+from gateway.recording import SpoolWriter, read_frames
+from gateway.recording.frames import Frame
+from policies.fitness import reward_value
+from policies.registry.operations import promote, start_canary
+from policies.registry.trail import digest
+from policies.registry.values import Holdback
+from policies.verification import DiffersError, Facts, Report
+from tests.evolver.support import POLICY, World, exchange, make_settings
+
+SETTINGS = {
+    "breaker": {"deadline_s": 5.0, "window_s": 60.0},
+    "bandit": {"production_share": 0.5},
+    "promotion": {"holdback": 0.0},
+}
+USUAL, HARM = 0.02, 0.4
+AFTER = 1e12  # everything on record is older
+
+
+def traffic(world: World, count: int, rates: dict[str, float], *, start: int, experiment: str | None) -> list[Frame]:
+    """New conversations, drawn evenly among the arms of `rates`, which refuse so often; some answers never come."""
+    rng, arms, policy = Random(start), list(rates), world.settings.policies[POLICY]
+    worth = reward_value(
+        failure=None,
+        validators={},
+        score=None,
+        latency_ms=400.0,
+        output_tokens=10,
+        repairs=0,
+        cost_usd=0.0001,
+        weights=weights_of(policy),
+        gates=gates_of(policy),
+    )
+    drawn = len(arms) > 1
+    frames: list[Frame] = []
+    for number in range(start, start + count):
+        world.now += 0.1
+        arm = rng.choice(arms)
+        given: dict[str, Any] = {
+            "arm": arm,
+            "arms": [(name, 1 / len(arms)) for name in arms],
+            "why": "draw" if drawn else "only",
+            "first": drawn,
+            "experiment": experiment if drawn else None,
+            "failure": "refusal" if rng.random() < rates[arm] else None,
+            "settled_after": rng.choice([0.5] * 30 + [3.0, 6.0, None]) if start > 10_000 else 0.5,
+        }
+        frames += exchange(number, at=world.now, reward=worth, **given)
+    return sorted(frames, key=lambda frame: frame.at)
+
+
+async def promoted(world: World) -> tuple[str, str]:
+    """A candidate is in production by an operator's word; the contents of its predecessor and of it."""
+    world.configure(make_settings(policy=SETTINGS))
+    await publish_configured(world.registry, world.settings, world.now - 900.0)
+    candidate = await world.candidate("judged")
+    candidate, experiment = await start_canary(
+        world.registry, candidate, who="operator:eve", reason="", counted=False, now=world.now
+    )
+    arms = world.production.genome.content_hash, candidate.genome.content_hash
+    rates = dict.fromkeys(arms, USUAL)
+    await world.record(traffic(world, 600, rates, start=1, experiment=experiment.id))
+    world.now += 10
+    await promote(world.registry, candidate, who="operator:eve", reason="", now=world.now, evidence={"override": "me"})
+    return arms
+
+
+async def compared(world: World, how: str) -> str:
+    """The comparison's name: the holdback that a promotion leaves, or the one that an alarm calls for."""
+    _, new = await promoted(world)
+    if how == "holdback":
+        name = holdback_experiment(POLICY, "v1.1")
+        await world.registry.set_holdback(POLICY, Holdback(POLICY, "v1.0", 0.5, name, "salt", world.now), now=world.now)
+        return name
+    await world.record(traffic(world, 200, {new: HARM}, start=10_000, experiment=None))
+    world.now += 10
+    await Vigil().look(world.context())
+    (holdback,) = await world.registry.holdbacks()
+    return holdback.experiment
+
+
+async def decided(world: World, how: str, theirs: float) -> None:
+    """The evolver has decided between the two, over several looks; `theirs` is how often the predecessor fails."""
+    name, watch = await compared(world, how), Watch()
+    old = world.production.genome.content_hash
+    new = (await world.registry.candidate("c0ffee")).genome.content_hash
+    for start in (20_000, 30_000, 40_000):
+        await world.record(traffic(world, 300, {old: theirs, new: HARM}, start=start, experiment=name))
+        await watch.look(world.context())
+    world.now += 10
+    await watch.look(world.context())
+    await world.record(traffic(world, 50, {old: theirs, new: HARM}, start=50_000, experiment=name))  # nobody's news
+
+
+async def check(world: World, change: Callable[[Facts], Facts] = lambda facts: facts) -> tuple[Report, Any]:
+    def run() -> tuple[Report, DiffersError | None]:
+        facts = with_registry(world.home, lambda registry: facts_of(registry, world.home))
+        return recompute(change(facts), world.home / "spool", AFTER)
+
+    return await asyncio.to_thread(run)
+
+
+@pytest.mark.parametrize("how", ["holdback", "alarm"])
+async def test_an_ejection_comes_out_again(world: World, how: str) -> None:
+    await decided(world, how, USUAL)
+    assert [incident.kind for incident in await world.registry.incidents(POLICY)] == ["EJECT"]
+    report, differs = await check(world)
+    assert differs is None
+    assert report.right["rollbacks"] == 1
+    assert [why for why in report.left_out if "EJECT" in why or "rollback" in why] == []
+
+
+async def test_a_comparison_without_a_verdict_comes_out_again(world: World) -> None:
+    await decided(world, "alarm", HARM)
+    assert [e.verdict for e in await world.registry.experiments(POLICY)][-1] == "INCONCLUSIVE"
+    report, differs = await check(world)
+    assert differs is None
+    assert report.right["comparisons without a verdict"] == 1
+
+
+FORGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "e-value": (lambda e: e["e_values"]["combined"].update({"1": 99.0}), "e_values.combined.1"),
+    "last bit": (lambda e: e["e_values"]["answer"].update({"2": e["e_values"]["answer"]["2"] * (1 + 2e-16)}), "e_valu"),
+    "counts": (lambda e: e["counts"]["answer"].update(challenger=[1, 1]), "evidence."),
+    "a unit fewer": (lambda e: e["counts"]["answer"]["production"].__setitem__(0, 1), "evidence."),
+    "threshold": (lambda e: e["thresholds"].update(alpha=0.5), "thresholds.alpha"),
+    "window": (lambda e: e["window"]["answer"].update(production=[0, 0]), "window.answer"),
+    "class": (lambda e: e["classes"].update(refusal={"production": 1, "challenger": 1}), "classes.refusal"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORGED)
+async def test_a_forged_ejection_is_named(world: World, name: str) -> None:
+    await decided(world, "holdback", USUAL)
+    change, word = FORGED[name]
+    ejected = (await world.registry.incidents(POLICY))[0].id
+
+    def forge(facts: Facts) -> Facts:
+        policy = facts.policies[POLICY]
+        (incident,) = policy.incidents
+        evidence = json.loads(json.dumps(incident.evidence))
+        change(evidence)
+        assert evidence != incident.evidence
+        forged = replace(incident, evidence=evidence)
+        policy.incidents[:] = [forged]
+        sealed = {"digest": digest(forged)}  # whoever knows the format forges that, too
+        policy.notes[:] = [replace(n, detail=n.detail | sealed) if n.action == "incident" else n for n in policy.notes]
+        return facts
+
+    _, differs = await check(world, forge)
+    assert str(differs).startswith(f"incident {ejected}: evidence.")
+    assert word in str(differs)
+
+
+def rewrite(home: Path, change: Callable[[dict[str, Any]], bool]) -> None:
+    """The recordings again, with the frames changed; those for which `change` is false are dropped."""
+    folder = home / "spool" / "w0"
+    frames = [frame for _, frame in read_frames(folder)]
+    for path in folder.iterdir():
+        path.unlink()
+    writer = SpoolWriter(folder, segment_bytes=1 << 24)
+    for frame in frames:
+        if change(frame):
+            writer.append(orjson.dumps(frame))
+    writer.close()
+
+
+@pytest.mark.parametrize("kind", ["assignment", "outcome"])
+async def test_a_dropped_record_of_an_ejection_is_named(world: World, kind: str) -> None:
+    await decided(world, "holdback", USUAL)
+    world.writers.pop("w0").close()
+    frames = [frame for _, frame in read_frames(world.home / "spool" / "w0")]
+    failed = next(f["id"] for f in frames if f["t"] == "outcome" and f["failure"] and f["id"] >= "r020000")
+    rewrite(world.home, lambda frame: (frame["t"], frame["id"]) != (kind, failed))
+    _, differs = await check(world)
+    assert str(differs).startswith("incident eject-holdback-")
