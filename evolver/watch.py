@@ -59,7 +59,13 @@ class Watch:
         verdict = judge(self.verdicts[candidate.id], [view.reading(policy.breaker.ratio)], runaway=False)
         self.verdicts[candidate.id] = verdict
         if verdict in ("TRIP", "SEVERE"):
-            evidence = {"basis": "fleet", "e_values": view.e_values(), "writers": len(rows)}
+            evidence = {
+                "basis": "fleet",
+                "at": context.now,
+                "e_values": view.e_values(),
+                "watermarks": view.watermarks,
+                "writers": len(rows),
+            }
             await context.registry.close_experiment(experiment.id, "ROLL BACK", evidence, now=context.now)
             summary = f"{candidate.id} is rolled back on the fleet's evidence: e-value {view.e_value(1):.3g}"
             await roll_back(

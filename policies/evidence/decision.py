@@ -59,6 +59,7 @@ def describe(
         "at": now,
         "basis": view.basis,
         "writers": writers,
+        **({"watermarks": view.watermarks} if view.watermarks else {}),
         "e_values": view.e_values(),
         "counts": {name: total.counts.to_dict() for name, total in view.totals.items()},
         "window": {name: counts.to_dict() for name, counts in view.windows.items()},

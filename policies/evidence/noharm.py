@@ -15,10 +15,10 @@ of several targets are averaged, which is again a fair game. A success changes n
 Sources: Ville 1939; Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", 2024.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, log
+from math import exp, fsum, log
 from operator import add
 from typing import Any, Literal, Self
 
@@ -106,6 +106,15 @@ class Wealth:
         """Add the sums of other units in."""
         self.counts.shift(other.counts)
         self.logs = list(map(add, self.logs, other.logs))
+
+    @classmethod
+    def of(cls, parts: Iterable["Wealth"]) -> Self:
+        """The sums of disjoint sets of units, whatever the order of the parts: exactly added, then rounded once."""
+        wealth, told = cls(), list(parts)
+        for part in told:
+            wealth.counts.shift(part.counts)
+        wealth.logs = [fsum(column) for column in zip(*(part.logs for part in told), strict=True)] or wealth.logs
+        return wealth
 
     def e_value(self, rho: Rho, stakes: Stakes = ALL_AT_ONCE) -> float:
         """Wealth against "at most rho times production's failures", averaged over the targets (at most e^690)."""

@@ -16,7 +16,7 @@ can only lower the wealth, so whatever is missing costs power and never validity
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import exp, log
+from math import exp, fsum, log
 from typing import Any, Self
 
 from policies.evidence.noharm import BETS, Stakes, Wealth
@@ -118,7 +118,7 @@ def combined(parts: Sequence[Part], watermark: float) -> Stakes:
         found = [part.starts.find(start, part.total.logs) for part in parts]
         known = [logs for logs in found if logs is not None]
         if len(known) == len(found):
-            before[start] = [sum(column) for column in zip(*known, strict=True)]
+            before[start] = [fsum(column) for column in zip(*known, strict=True)]
     return _stakes(first, newest, before)
 
 

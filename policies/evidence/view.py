@@ -4,10 +4,13 @@ Adding up each writer's latest would bring arrival order back: a writer whose fa
 So a reader adds only buckets that lie wholly before the watermark, the assignment time of the oldest unit that any
 writer still waits for. A writer that has died can't hold the fleet up: the watermark is at most a deadline and
 `EXCHANGE_S` behind.
+
+The sums are the same to the last bit whoever makes them and whenever: a writer's buckets are added in their order, as
+its own folding does, and the writers' sums exactly (`fsum`), for their order is nobody's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from policies.evidence.breaker import Reading, literal_ratio
@@ -24,13 +27,17 @@ _LANES = frozenset(channel.name for channel in LANES)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Sums by channel; one without any has no failure yet. `threshold` is what the e-values are held against."""
+    """Sums by channel; one without any has no failure yet. `threshold` is what the e-values are held against.
+
+    `watermarks`: of the fleet's sums, by lane: units assigned before that time (Unix seconds) are in.
+    """
 
     basis: str  # "alone" or "fleet"
     threshold: float
     totals: dict[str, Wealth]
     windows: dict[str, Counts]
     stakes: dict[str, Stakes]
+    watermarks: dict[str, float] = field(default_factory=dict)
 
     def channel(self, name: str, rho: Rho) -> float:
         """One channel's e-value, at its own rho where that is larger; 1 before its first failure."""
@@ -78,22 +85,22 @@ def fleet(
 ) -> View:
     """Every writer's rows, summed behind the watermark of each channel; at least one must have its `FOLDED` row."""
     view = View("fleet", threshold, {}, {}, {})
-    exchanged = [rows for rows in writers if FOLDED in rows]  # one without it has not exchanged yet
+    exchanged = [dict(sorted(rows.items())) for rows in writers if FOLDED in rows]  # without it: not exchanged yet
     for channel in channels:
         told = [rows for rows in exchanged if channel in rows[FOLDED]["starts"]]
         if not told:
             continue  # nobody has seen such a failure
         lane = channel if channel in _LANES else ANSWER.name
         watermark = max(min(rows[FOLDED]["watermark"][lane] for rows in exchanged), now - deadline_s - EXCHANGE_S)
-        total, window = Wealth(), Counts()
+        view.watermarks[lane] = watermark
+        window = Counts()
         parts = [Part(Starts.from_dict(rows[FOLDED]["starts"][channel]), Wealth()) for rows in told]
         for rows, part in zip(told, parts, strict=True):
             for bucket, wealth in _settled(rows, channel, watermark):
                 part.total.merge(wealth)
                 if bucket != FOLDED and bucket + BUCKET_S > now - window_s:
                     window.shift(wealth.counts)
-            total.merge(part.total)
-        view.totals[channel], view.windows[channel] = total, window
+        view.totals[channel], view.windows[channel] = Wealth.of(part.total for part in parts), window
         view.stakes[channel] = combined(parts, watermark)
     return with_units(view)
 

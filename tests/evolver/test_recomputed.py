@@ -19,11 +19,12 @@ from gateway.cli.common import with_registry
 from gateway.cli.verify import facts_of, recompute
 from gateway.pipeline.snapshot import publish_configured
 from gateway.recording import SpoolWriter, read_frames
-from gateway.recording.frames import Frame
+from gateway.recording.frames import Assignment, Frame, Outcome
+from policies.evidence import ExperimentEvidence
 from policies.fitness import reward_value
 from policies.registry.operations import promote, start_canary
 from policies.registry.trail import digest
-from policies.registry.values import Holdback
+from policies.registry.values import Experiment, Holdback, Totals
 from policies.verification import DiffersError, Facts, Report
 from tests.evolver.support import POLICY, World, exchange, make_settings
 
@@ -33,6 +34,7 @@ SETTINGS = {
     "promotion": {"holdback": 0.0},
 }
 USUAL, HARM = 0.02, 0.4
+WRITERS = 3
 AFTER = 1e12  # everything on record is older
 
 
@@ -153,6 +155,13 @@ async def test_a_forged_ejection_is_named(world: World, name: str) -> None:
     await decided(world, "holdback", USUAL)
     change, word = FORGED[name]
     ejected = (await world.registry.incidents(POLICY))[0].id
+    _, differs = await check(world, forging(change))
+    assert str(differs).startswith(f"incident {ejected}: evidence.")
+    assert word in str(differs)
+
+
+def forging(change: Callable[[dict[str, Any]], None]) -> Callable[[Facts], Facts]:
+    """The only incident, changed, and its seal with it: whoever knows the format forges that, too."""
 
     def forge(facts: Facts) -> Facts:
         policy = facts.policies[POLICY]
@@ -162,13 +171,11 @@ async def test_a_forged_ejection_is_named(world: World, name: str) -> None:
         assert evidence != incident.evidence
         forged = replace(incident, evidence=evidence)
         policy.incidents[:] = [forged]
-        sealed = {"digest": digest(forged)}  # whoever knows the format forges that, too
+        sealed = {"digest": digest(forged)}
         policy.notes[:] = [replace(n, detail=n.detail | sealed) if n.action == "incident" else n for n in policy.notes]
         return facts
 
-    _, differs = await check(world, forge)
-    assert str(differs).startswith(f"incident {ejected}: evidence.")
-    assert word in str(differs)
+    return forge
 
 
 def rewrite(home: Path, change: Callable[[dict[str, Any]], bool]) -> None:
@@ -193,3 +200,60 @@ async def test_a_dropped_record_of_an_ejection_is_named(world: World, kind: str)
     rewrite(world.home, lambda frame: (frame["t"], frame["id"]) != (kind, failed))
     _, differs = await check(world)
     assert str(differs).startswith("incident eject-holdback-")
+
+
+# -- the fleet's sums --------------------------------------------------------------------------------------------------
+
+
+async def fleet_trips(world: World) -> Experiment:
+    """Three writers each see too little of a harmful canary; the evolver takes it back on their sum."""
+    world.configure(make_settings(policy=SETTINGS))
+    await publish_configured(world.registry, world.settings, world.now - 900.0)
+    candidate = await world.candidate("judged")
+    _, experiment = await start_canary(
+        world.registry, candidate, who="operator:eve", reason="", counted=False, now=world.now
+    )
+    old, new = world.production.genome.content_hash, candidate.genome.content_hash
+    told = [
+        ExperimentEvidence(experiment.id, alpha=0.01, ratio=2.0, window_s=60.0, deadline_s=5.0) for _ in range(WRITERS)
+    ]
+    watch, start = Watch(), 1
+    while not await world.registry.incidents(POLICY):
+        frames = traffic(world, 60, {old: 0.1, new: 0.5}, start=start, experiment=experiment.id)
+        for number in range(WRITERS):
+            own = [frame for frame in frames if int(frame.id[1:]) % WRITERS == number]
+            await world.record(own, writer=f"w{number}")
+            for frame in own:
+                if isinstance(frame, Assignment):
+                    q = dict(frame.arms)[new]
+                    told[number].assigned(frame.unit, at=frame.at, challenger=frame.arm == new, q=q)
+                elif isinstance(frame, Outcome):
+                    told[number].settled(f"u{frame.id[1:]}", frame.failure, now=frame.at)
+        world.now += 4.0
+        for number, evidence in enumerate(told):
+            evidence.advance(world.now)
+            rows = orjson.loads(orjson.dumps({str(k): v for k, v in evidence.totals().items()}))
+            await world.registry.put_totals(
+                [Totals("evidence", experiment.id, f"w{number}", int(k), v, 0.0, world.now) for k, v in rows.items()]
+            )
+        await watch.look(world.context())
+        start += 60
+    return experiment
+
+
+async def test_a_trip_on_the_fleets_sums_comes_out_again_to_the_last_bit(world: World) -> None:
+    experiment = await fleet_trips(world)
+    (incident,) = await world.registry.incidents(POLICY)
+    assert (incident.evidence["basis"], incident.evidence["writers"]) == ("fleet", WRITERS)
+    report, differs = await check(world)
+    assert differs is None
+    assert report.right["rollbacks"] == 1
+    assert incident.id.endswith(experiment.id)
+
+
+@pytest.mark.parametrize("name", ["e-value", "last bit"])
+async def test_a_forged_trip_on_the_fleets_sums_is_named(world: World, name: str) -> None:
+    await fleet_trips(world)
+    change, word = FORGED[name]
+    _, differs = await check(world, forging(change))
+    assert word in str(differs)

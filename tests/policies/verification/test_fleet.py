@@ -84,6 +84,36 @@ def test_it_comes_out_again(seed: int) -> None:
     assert retried(fleet, ruling_of(at, decision)) is None
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_an_older_record_without_its_watermarks_comes_out_but_for_the_last_digits(seed: int) -> None:
+    fleet = Fleet(seed)
+    _, at, decision = fleet.run()
+    ruling = ruling_of(at, decision)
+    older = {name: value for name, value in ruling.evidence.items() if name != "watermarks"}
+    values = older["e_values"]["combined"]
+    ruling = replace(ruling, evidence=older | {"e_values": older["e_values"] | {"combined": bits_off(values)}})
+    assert retried(fleet, ruling) is None
+    assert retried(fleet, replace(ruling, evidence=ruling.evidence | {"watermarks": {}})) is not None
+
+
+def bits_off(values: dict[str, float]) -> dict[str, float]:
+    return {rho: value * (1.0 + 3e-16) for rho, value in values.items()}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_comes_out_to_the_last_bit(seed: int) -> None:
+    fleet = Fleet(seed)
+    _, at, decision = fleet.run()
+    ruling = ruling_of(at, decision)
+    for name in ("watermarks", "counts", "window"):
+        other = json.loads(json.dumps(ruling.evidence))
+        for lane, value in other[name].items():
+            other[name][lane] = value - 5.0 if name == "watermarks" else {"production": [0, 0], "challenger": [0, 0]}
+        assert retried(fleet, replace(ruling, evidence=other)) is not None
+    off = ruling.evidence["e_values"] | {"combined": bits_off(ruling.evidence["e_values"]["combined"])}
+    assert retried(fleet, replace(ruling, evidence=ruling.evidence | {"e_values": off})) is not None
+
+
 def test_what_was_changed_does_not() -> None:
     fleet = Fleet(1)
     _, at, decision = fleet.run()
