@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from policies.evidence.returns import alpha_of, tries_of
 from policies.registry.values import Candidate, Experiment
 from policies.verification.breaker import Retrial, Ruling, closest
 from policies.verification.docket import Docket
@@ -136,6 +137,8 @@ class Casebook:
             differs = rerun.disagreement(evidence)
             if differs is None and _needs_peak(experiment) and rerun.peak < evidence["threshold"]:
                 differs = "largest e-value of a promotion", evidence["threshold"], rerun.peak
+            if differs is None and experiment.verdict == "ROLL BACK":
+                differs = rerun.innocence(alpha_of(terms.alpha, tries_of(candidate.stations)))
             if differs is None:
                 self._report.right["promotion tests"] += 1
                 return

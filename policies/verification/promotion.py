@@ -123,6 +123,11 @@ class Rerun:
         """The first number that differs; None where everything came out again."""
         return first_difference("evidence", evidence, self.measured())
 
+    def innocence(self, alpha: float) -> Difference | None:
+        """What a candidate that was taken back for its reward should have shown, and did not; None where it did."""
+        high = self.test.intervals(alpha)["reward"].high
+        return None if high < 0.0 else ("verdict: reward is below production's by at least", 0.0, -high)
+
 
 def _short(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, _DIGITS) for name, value in values.items()}

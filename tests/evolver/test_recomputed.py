@@ -13,6 +13,7 @@ import pytest
 
 from evolver.replay import gates_of, weights_of
 from evolver.stations.deploy import holdback_experiment
+from evolver.stations.promotion import Promotion
 from evolver.vigil import Vigil
 from evolver.watch import Watch
 from gateway.cli.common import with_registry
@@ -200,6 +201,47 @@ async def test_a_dropped_record_of_an_ejection_is_named(world: World, kind: str)
     rewrite(world.home, lambda frame: (frame["t"], frame["id"]) != (kind, failed))
     _, differs = await check(world)
     assert str(differs).startswith("incident eject-holdback-")
+
+
+# -- the promotion test ------------------------------------------------------------------------------------------------
+
+
+async def ended_canary(world: World, theirs: float) -> Experiment:
+    """A canary that is over by the evolver's own reading of rewards: taken back for them, or left at the horizon."""
+    world.configure(make_settings(policy=SETTINGS))
+    await publish_configured(world.registry, world.settings, world.now - 900.0)
+    candidate = await world.candidate("judged")
+    candidate, experiment = await start_canary(
+        world.registry, candidate, who="evolver", reason="", counted=True, now=world.now
+    )
+    arms = {world.production.genome.content_hash: USUAL, candidate.genome.content_hash: theirs}
+    await world.record(traffic(world, 500, arms, start=1, experiment=experiment.id))
+    world.now += world.settings.policies[POLICY].promotion.horizon_s if theirs == USUAL else 10.0
+    await Promotion().step(candidate, world.context())
+    return (await world.registry.experiments(POLICY))[0]
+
+
+async def test_what_was_taken_back_for_its_reward_comes_out_again(world: World) -> None:
+    assert (await ended_canary(world, HARM)).verdict == "ROLL BACK"
+    report, differs = await check(world)
+    assert differs is None
+    assert report.right["promotion tests"] == 1
+
+
+async def test_what_was_not_proven_worse_can_not_have_been_taken_back_for_it(world: World) -> None:
+    experiment = await ended_canary(world, USUAL)
+    assert experiment.verdict == "INCONCLUSIVE"
+
+    def forge(facts: Facts) -> Facts:
+        policy = facts.policies[POLICY]
+        forged = replace(policy.experiments[0], verdict="ROLL BACK")
+        policy.experiments[:] = [forged]
+        sealed = {"digest": digest(forged)}
+        policy.notes[:] = [replace(n, detail=n.detail | sealed) if n.action == "verdict" else n for n in policy.notes]
+        return facts
+
+    _, differs = await check(world, forge)
+    assert str(differs).startswith(f"experiment {experiment.id}: verdict: reward is below production's")
 
 
 # -- the fleet's sums --------------------------------------------------------------------------------------------------
