@@ -90,6 +90,11 @@ QUIET = "waits for the end of the quiet hours (`evolver.quiet`)"
 NO_KEY = "waits: replay, judge and reflection need an operator's key; set `api_key` of its upstream"
 
 
+async def frozen(registry: Registry) -> bool:
+    """True while an operator has stopped all change."""
+    return bool((await registry.state("freeze")).get("frozen"))
+
+
 def short(values: dict[str, Any]) -> dict[str, Any]:
     """Measured values with floats rounded to six digits, as they are stored."""
     return {key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()}

@@ -2,12 +2,11 @@
 
 import logging
 
-from evolver.context import QUIET, Context
+from evolver.context import QUIET, Context, frozen
 from evolver.rebase import REBASED, rebased
 from evolver.stations import Line, Move
 from evolver.stations.base import wait
 from policies.errors import ConflictError, EvoGateError
-from policies.registry.port import Registry
 from policies.registry.values import Candidate
 
 log = logging.getLogger(__name__)
@@ -30,11 +29,6 @@ async def step_all(stations: Line, context: Context) -> int:
         except EvoGateError as error:
             log.warning("candidate %s: %s", candidate.id, error)
     return moved
-
-
-async def frozen(registry: Registry) -> bool:
-    """True while an operator has stopped all change."""
-    return bool((await registry.state("freeze")).get("frozen"))
 
 
 async def _troubled(context: Context) -> set[str]:

@@ -16,8 +16,8 @@ from typing import Self
 
 from config.settings import Settings
 from evolver import cycle
-from evolver.context import Context
-from evolver.conveyor import frozen, step_all
+from evolver.context import Context, frozen
+from evolver.conveyor import step_all
 from evolver.keeper import Keeper
 from evolver.meaning import Embeddings
 from evolver.memory.shelf import Shelf

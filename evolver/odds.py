@@ -9,8 +9,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from evolver.context import Context
-from evolver.conveyor import frozen
+from evolver.context import Context, frozen
 from evolver.store import Draw, Place
 from policies.evidence import SampleRatio
 from policies.registry.values import Incident

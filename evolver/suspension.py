@@ -3,33 +3,37 @@
 Only where production is served by another upstream: a fault that both share cancels in the comparison. The comparison
 that ran ends without a verdict; after a pause, and an answer to a probe, another one begins at the floor, which may
 spend half of what the one before it might (`policies.evidence.returns`).
+
+An outage counts for the comparison that it fell into, over or not by the time somebody looks: by the gateways' word
+(the incident), or by the recordings where they left none.
 """
 
 import logging
 import secrets
+from math import inf
 from typing import Any
 
-from evolver.context import Context
-from evolver.conveyor import frozen
+from evolver.context import Context, frozen
+from evolver.outages import Outage, Outages
 from evolver.provider import model_key_of
 from policies.evidence.returns import pause_s, tries_of
 from policies.genome import Genome
 from policies.registry.operations import production_of
-from policies.registry.values import Candidate, Experiment
+from policies.registry.values import Candidate, Experiment, Incident
 
 log = logging.getLogger(__name__)
 
 PROBE: dict[str, Any] = {"messages": [{"role": "user", "content": "ping"}], "max_tokens": 1}
 
 
-async def suspended(candidate: Candidate, experiment: Experiment | None, context: Context) -> bool:
+async def suspended(candidate: Candidate, experiment: Experiment | None, outages: Outages, context: Context) -> bool:
     """Whether the candidate is out of its canary for now; suspends it and lets it return. Safe to be cut off anywhere.
 
     Raises:
         ConflictError: somebody else changed the candidate meanwhile.
     """
     noted = candidate.stations.get("canary", {}).get("suspended")
-    upstream = await _at_fault(candidate, context)
+    upstream = await upstream_at_fault(candidate, experiment, outages, context)
     if upstream is not None and experiment is not None:
         if noted is None:
             await _suspend(candidate, experiment, upstream, context)
@@ -50,15 +54,43 @@ def upstream_of(genome: Genome, context: Context) -> str | None:
     return context.settings.models[key].upstream if key in context.settings.models else None
 
 
-async def _at_fault(candidate: Candidate, context: Context) -> str | None:
-    """The candidate's upstream, where it alone uses it and the gateways say that it is down."""
+async def upstream_at_fault(
+    candidate: Candidate, experiment: Experiment | None, outages: Outages, context: Context
+) -> str | None:
+    """The candidate's upstream, where it alone uses it and it is down, or was during that comparison."""
     upstream = upstream_of(candidate.genome, context)
     production, _ = await production_of(context.registry, candidate.policy)
     if upstream is None or upstream == upstream_of(production.genome, context):
         return None
     incidents = await context.registry.incidents(candidate.policy)
-    down = any(i.kind == "PROVIDER" and i.subject == upstream and i.resolved_at is None for i in incidents)
-    return upstream if down else None
+    since = experiment.started_at if experiment is not None else inf
+    told = [i for i in incidents if i.kind == "PROVIDER" and i.subject == upstream]
+    if any(i.resolved_at is None or i.resolved_at > since for i in told):
+        return upstream
+    found = await outages.during(candidate, experiment, context) if experiment is not None else None
+    if found is None:
+        return None
+    await _write_down(candidate.policy, upstream, found, context)
+    return upstream
+
+
+async def _write_down(policy: str, upstream: str, found: Outage, context: Context) -> None:
+    """The incident that no gateway has left, under the name that it would have had.
+
+    It is closed at once: the suspension ends what would show that the upstream answers again, and a probe follows.
+    """
+    began = found.state.since or context.now
+    incident = Incident(
+        f"provider-{upstream}-{policy}-{int(began)}",
+        policy,
+        "PROVIDER",
+        began,
+        upstream,
+        "Failures rose on every arm of this upstream, as the recordings show: it is the provider, not a version.",
+        found.state.evidence,
+    )
+    await context.registry.add_incident(incident)
+    await context.registry.resolve_incident(incident.id, now=found.until)
 
 
 async def _suspend(candidate: Candidate, experiment: Experiment, upstream: str, context: Context) -> None:

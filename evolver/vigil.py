@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.settings import Policy
-from evolver.context import Context
-from evolver.conveyor import frozen
+from evolver.context import Context, frozen
 from evolver.odds import LAG_S
 from evolver.promoted import Promoted, promoted
 from evolver.store import Place

@@ -11,6 +11,7 @@ from typing import Any
 from config.settings import Policy
 from evolver.context import Context
 from evolver.holdbacks import Holdbacks
+from evolver.outages import Outages
 from evolver.rollback import roll_back
 from evolver.suspension import suspended
 from policies.errors import ConflictError
@@ -29,19 +30,22 @@ class Watch:
     def __init__(self) -> None:
         self.verdicts: dict[str, Verdict] = {}  # by candidate id, of those in canary
         self._holdbacks = Holdbacks()
+        self._outages = Outages()
 
     async def look(self, context: Context) -> None:
         """Roll back whatever is proven harmful."""
         live = await context.registry.candidates(live=True)
         self.verdicts = {c.id: self.verdicts.get(c.id, "CLEAR") for c in live if c.state == "canary"}
         running = {e.candidate: e for e in await context.registry.experiments(running=True)}
+        self._outages.keep(e.id for e in running.values())
         for candidate in live:
             policy = context.policy(candidate.policy)
             try:
                 experiment = running.get(candidate.id)
-                if policy is None or candidate.state != "canary" or await suspended(candidate, experiment, context):
+                if policy is None or candidate.state != "canary":
                     continue
-                if experiment is not None:
+                resting = await suspended(candidate, experiment, self._outages, context)
+                if experiment is not None and not resting:
                     await self._canary(candidate, experiment, policy, context)
             except ConflictError:
                 log.info("candidate %s was changed elsewhere meanwhile", candidate.id)

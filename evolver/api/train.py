@@ -8,7 +8,7 @@ from pydantic import Field
 
 from evolver.analysis import analyze
 from evolver.api.common import DAEMON, Body, body_of, policy_of, reply
-from evolver.conveyor import frozen
+from evolver.context import frozen
 from evolver.cycle import EXAMPLES, propose_all
 from evolver.search import Budget
 from evolver.services.messages import TrainAnswer

@@ -10,16 +10,19 @@ from typing import Any
 
 from config.settings import Policy
 from evolver.context import QUIET, Context, short
+from evolver.outages import Outages
 from evolver.replay import gates_of, weights_of
 from evolver.rollback import roll_back
+from evolver.sides import sides_of
 from evolver.stations.base import Move, wait
 from evolver.stations.deploy import deploy
 from evolver.store import Unit
+from evolver.suspension import upstream_at_fault
 from policies.evidence import PromotionTest, threshold
 from policies.evidence.returns import alpha_of, tries_of
-from policies.factorial import Sides, compared, propensity
+from policies.factorial import Sides, propensity
 from policies.fitness import Gates, Weights, reward
-from policies.registry.operations import find_version, production_of
+from policies.registry.operations import production_of
 from policies.registry.values import Candidate, Experiment, Version
 from policies.verification.elond import promotions_before
 
@@ -49,6 +52,7 @@ class Promotion:
 
     def __init__(self) -> None:
         self._trials: dict[str, Trial] = {}
+        self._outages = Outages()
 
     async def step(self, candidate: Candidate, context: Context) -> Move | None:
         """Read the newly settled units, then decide."""
@@ -101,8 +105,7 @@ class Promotion:
             return await self._promote(candidate, measured, policy, context)
         alpha = alpha_of(policy.breaker.alpha, tries_of(candidate.stations))
         if trial.test.intervals(alpha)["reward"].high < 0.0:
-            await self._harmful(candidate, trial, measured, context)
-            return None
+            return await self._harmful(candidate, trial, measured, context)
         over = await _over(candidate, trial, policy, context)
         if over:
             return await _end(trial, over, measured, context)
@@ -134,9 +137,13 @@ class Promotion:
         await deploy(candidate, measured, policy, context)
         return None
 
-    async def _harmful(self, candidate: Candidate, trial: Trial, measured: dict[str, Any], context: Context) -> None:
+    async def _harmful(
+        self, candidate: Candidate, trial: Trial, measured: dict[str, Any], context: Context
+    ) -> Move | None:
         """Proven worse in reward, which the breaker's failures need not show."""
         experiment = trial.experiment.id
+        if await upstream_at_fault(candidate, trial.experiment, self._outages, context) is not None:
+            return wait(candidate, "waits to be suspended: its upstream was at fault during the comparison")
         self._trials.pop(experiment, None)
         await context.registry.close_experiment(experiment, "ROLL BACK", measured, now=context.now)
         reward = trial.test.estimates()["reward"]
@@ -144,6 +151,7 @@ class Promotion:
         await roll_back(
             candidate, context, kind="TRIP", experiment=experiment, summary=summary, evidence={"promotion": measured}
         )
+        return None
 
     def progress(self, experiment: str) -> dict[str, Any]:
         """What is measured so far, for the screens."""
@@ -198,14 +206,6 @@ async def _begin(candidate: Candidate, experiment: Experiment, policy: Policy, c
         after=(experiment.started_at, ""),
         weights=Weights(**frozen["weights"]) if "weights" in frozen else weights_of(policy),
     )
-
-
-async def sides_of(candidate: Candidate, experiment: Experiment, context: Context) -> Sides:
-    """The arms without and with the candidate, see `policies.factorial`."""
-    policy = candidate.policy
-    control = await find_version(context.registry, policy, experiment.control)
-    experiments = await context.registry.experiments(policy)
-    return compared(candidate, experiment, control.genome, experiments, await context.registry.candidates(policy))
 
 
 def values_of(unit: Unit, trial: Trial, gates: Gates) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from evolver.conveyor import frozen
+from evolver.context import frozen
 from evolver.daemon import Daemon
 from policies.registry.operations import production_of
 from tests.evolver.stations.test_promotion import FAST, units

@@ -6,7 +6,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from evolver.conveyor import frozen
+from evolver.context import frozen
 from evolver.news import News
 from evolver.odds import LAG_S, SETS, Bets, Odds
 from evolver.store import Draw
