@@ -175,7 +175,7 @@ async def served(world: World, candidate: Candidate, rates: Rates, failure: str 
             failed = treated and rng.random() < rate
             how: dict[str, Any] = {"arm": arms[treated], "arms": [(arm, 0.5) for arm in arms], "why": "draw"}
             how |= {"first": True, "experiment": experiment.id, "failure": failure if failed else None}
-            late = {"settled_after": None} if failed and failure is None else {}
+            late: dict[str, Any] = {"settled_after": None} if failed and failure is None else {}
             frames += exchange(number, at=world.now, **how, **late)
             evidence.assigned(f"u{number}", at=world.now, challenger=treated, q=0.5)
             if not late:

@@ -93,7 +93,7 @@ def test_an_older_record_without_its_watermarks_comes_out_but_for_the_last_digit
     values = older["e_values"]["combined"]
     ruling = replace(ruling, evidence=older | {"e_values": older["e_values"] | {"combined": bits_off(values)}})
     assert retried(fleet, ruling) is None
-    assert retried(fleet, replace(ruling, evidence=ruling.evidence | {"watermarks": {}})) is not None
+    assert retried(fleet, replace(ruling, evidence={**ruling.evidence, "watermarks": {}})) is not None
 
 
 def bits_off(values: dict[str, float]) -> dict[str, float]:
@@ -111,7 +111,7 @@ def test_it_comes_out_to_the_last_bit(seed: int) -> None:
             other[name][lane] = value - 5.0 if name == "watermarks" else {"production": [0, 0], "challenger": [0, 0]}
         assert retried(fleet, replace(ruling, evidence=other)) is not None
     off = ruling.evidence["e_values"] | {"combined": bits_off(ruling.evidence["e_values"]["combined"])}
-    assert retried(fleet, replace(ruling, evidence=ruling.evidence | {"e_values": off})) is not None
+    assert retried(fleet, replace(ruling, evidence={**ruling.evidence, "e_values": off})) is not None
 
 
 def test_what_was_changed_does_not() -> None:
