@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway.pipeline.core import Core
 from gateway.pipeline.live import LiveEvidence
+from gateway.pipeline.outages import Outages
 from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.recent import RecentRequests
 from gateway.pipeline.replay import Replay
@@ -34,6 +35,7 @@ class Estate:
         self.evidence.follow(core.epoch.policies.values())
         self.posteriors = Posteriors(writer)
         self.recent = RecentRequests()
+        self.outages = Outages()
         self._now = core.now
 
     async def read(self, directory: Path, rows: Iterable[Totals], *, idle_s: float) -> None:

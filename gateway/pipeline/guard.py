@@ -3,7 +3,7 @@
 1. A rollback never waits: the arm leaves the epoch and its pins are dropped in the tick that saw the verdict.
 2. The registry is told until it has understood; each step may be repeated.
 3. The provider's outage takes nothing back: it freezes learning until it is over. A candidate that alone uses an
-   upstream which is down is not judged meanwhile; the evolver suspends it.
+   upstream which is down is not judged any more, over or not: the evolver ends the comparison and suspends it.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Guard:
         changed = False
         for run, decision in self._core.evidence.judge(self._core.now()):
             changed |= self._act(run, decision)
-        for run, decision in [held for held in self._held.values() if not self._excused(held[0])]:
+        for run, decision in list(self._held.values()):
             changed |= self._act(run, decision)
         for upstream in sorted(self._core.outages.turn()):
             self._outage(upstream, self._core.outages.state(upstream))
@@ -82,13 +82,13 @@ class Guard:
         return True
 
     def _excused(self, run: Running) -> bool:
-        """Its upstream is down, and production's is another: that says nothing of the candidate."""
+        """Its upstream is or was down, and production's is another: that says nothing of the candidate."""
         view = self._core.epoch.policies.get(run.policy)
         if view is None or run.trial.holdback or self._core.evidence.running.get(run.trial.experiment) is not run:
             return False
         targets = [view.arms[arm].default.target for arm in (run.trial.subject, run.trial.control) if arm in view.arms]
         names = [target.route.name if target.route is not None else None for target in targets]
-        return len(names) == 2 and self._core.outages.blames(names[0], names[1])
+        return len(names) == 2 and self._core.outages.blames(*names, run.trial.started_at)
 
     def _trip(self, run: Running, decision: Decision) -> bool:
         if run.tripped:

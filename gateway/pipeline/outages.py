@@ -17,18 +17,24 @@ class Outages:
         self._policies: dict[str, set[str]] = {}
         self._room = _PER_TICK
         self._changed: set[str] = set()
+        self._ended: dict[str, float] = {}  # when an upstream's last outage was over
 
     def add(self, upstream: str, policy: str, arm: str, failed: bool, now: float) -> None:
         """One first answer of an arm."""
-        if self._room <= 0:
-            return
-        self._room -= 1
+        if self._room > 0:
+            self._room -= 1
+            self.replay(upstream, policy, arm, failed, now)
+
+    def replay(self, upstream: str, policy: str, arm: str, failed: bool, at: float) -> None:
+        """As `add`, of an answer that is on record: none is left out."""
         watch = self._watches.get(upstream)
         if watch is None:
             watch = self._watches[upstream] = ProviderWatch()
         self._policies.setdefault(upstream, set()).add(policy)
-        if watch.add(f"{policy}/{arm}", failed, now=now):
+        if watch.add(f"{policy}/{arm}", failed, now=at):
             self._changed.add(upstream)
+            if not watch.state().outage:
+                self._ended[upstream] = at
 
     def turn(self) -> set[str]:
         """A new tick: the upstreams whose state has changed in the last one."""
@@ -47,10 +53,15 @@ class Outages:
                 if watch.forget(arm):
                     self._changed.add(upstream)
 
-    def blames(self, upstream: str | None, control: str | None) -> bool:
-        """Whether a candidate's failures are its upstream's: that is down, and the control is served by another."""
-        watch = self._watches.get(upstream) if upstream is not None and upstream != control else None
-        return watch is not None and watch.state().outage
+    def blames(self, upstream: str | None, control: str | None, since: float) -> bool:
+        """Whether failures of a candidate that is served `since` then (Unix seconds) are its upstream's.
+
+        That is or was down meanwhile, and the control is served by another.
+        """
+        if upstream is None or upstream == control:
+            return False
+        watch = self._watches.get(upstream)
+        return self._ended.get(upstream, 0.0) > since or (watch is not None and watch.state().outage)
 
     @property
     def policies(self) -> set[str]:

@@ -13,11 +13,13 @@ from gateway.pipeline.epoch import Entrance, Epoch, PolicyView
 from gateway.pipeline.feedback import BAD_BELOW
 from gateway.pipeline.live import LiveEvidence
 from gateway.pipeline.mirror import Mirror
+from gateway.pipeline.outages import Outages
 from gateway.pipeline.posteriors import Posteriors
 from gateway.pipeline.recent import Recent, RecentRequests
 from gateway.pipeline.settle import Essence, rescore
 from gateway.recording import read_frames, since
 from policies.factorial import propensity
+from policies.outcome.classes import PROVIDERS
 from policies.pins import Pin, Pins
 
 
@@ -29,6 +31,7 @@ class Memory(Protocol):
     posteriors: Posteriors
     recent: RecentRequests
     mirror: Mirror
+    outages: Outages
 
     @property
     def pins_of(self) -> Callable[[PolicyView], Pins | None]:
@@ -80,8 +83,19 @@ class Replay:
             self._core.evidence.followed(entry.entrances, entry.unit, frame["failure"], frame["at"])
             return
         self._core.evidence.settled(entry.entrances, entry.unit, frame["failure"], frame["at"])
+        if entry.reward is not None:
+            self._watched(entry, frame)
         if entry.reward is not None and frame["at"] > self._counted_until:
             self._core.posteriors.add(entry.policy, entry.arm, entry.reward, entry.intent)
+
+    def _watched(self, entry: Recent, frame: dict[str, Any]) -> None:
+        """An outage on record excuses whom it excused live."""
+        view = self._views.get(entry.policy)
+        arm = view.arms.get(entry.arm) if view is not None else None
+        route = arm.default.target.route if arm is not None else None
+        if route is not None:
+            failed = frame["failure"] in PROVIDERS
+            self._core.outages.replay(route.name, entry.policy, entry.arm, failed, frame["at"])
 
     def _signal(self, frame: dict[str, Any], view: PolicyView | None) -> None:
         data = frame["data"]

@@ -30,14 +30,15 @@ async def fine(visit: Visit) -> None:
 
 
 class Failing:
-    """Fails from some request on."""
+    """Fails from some request on, for so many."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, count: int = 1_000_000) -> None:
         self.left = after
+        self._last = -count
 
     async def __call__(self, visit: Visit) -> None:
         self.left -= 1
-        if self.left >= 0:
+        if self.left >= 0 or self.left < self._last:
             await fine(visit)
         else:
             await visit.send(whole(b'{"error":{"message":"down"}}', b"503 Service Unavailable"))
@@ -72,6 +73,31 @@ async def test_only_an_upstream_of_its_own_excuses_a_candidate(tmp_path: Path, o
             assert not run.tripped
             (incident,) = await wait_for_incident(gateway)
             assert (incident.kind, incident.subject) == ("PROVIDER", "second")
+
+
+async def test_an_outage_that_is_over_excuses_the_comparison_that_it_fell_into(tmp_path: Path) -> None:
+    """Nobody suspends the candidate meanwhile: neither its end nor a restart of the gateway makes it a culprit."""
+    failing = Failing(HEALTHY, 80)
+    async with provider(fine) as first, provider(failing) as second:
+        config = two_upstreams(first, second)
+        async with running(config, tmp_path) as gateway:
+            await canary(gateway, "c1", genome("Be terse.", model_key="small"))
+            await until_verdict(gateway)
+            (run,) = gateway.core.evidence.running.values()
+            n = 0
+            while gateway.core.outages.down() or run.decision is None or not run.decision.rolls_back:
+                n += 1
+                await gateway.ask("hello", headers={"x-evogate-session": f"later {n}"})
+                gateway.worker.guard.tick()
+            gateway.worker.guard.tick()
+            assert list(gateway.worker.guard.held) == [run.trial.experiment]
+        async with running(config, tmp_path) as gateway:
+            (run,) = gateway.core.evidence.running.values()
+            gateway.worker.guard.tick()
+            assert run.decision is not None
+            assert run.decision.rolls_back
+            assert (gateway.core.metrics.trips, run.tripped) == (0, False)
+            assert [i.kind for i in await gateway.worker._registry.incidents("assistant")] == ["PROVIDER"]
 
 
 async def test_what_was_held_back_is_carried_out_as_it_was_first_decided(
@@ -112,10 +138,10 @@ def test_an_outage_is_over_when_the_only_arm_that_showed_it_is_gone() -> None:
         outages.turn()
         outages.add("u", "p", "candidate", n >= 250, float(n))
     assert outages.policies == {"p"}
-    assert outages.blames("u", "v")
-    assert not outages.blames("u", "u")
-    assert not outages.blames(None, "v")
-    assert not outages.blames("v", "u")
+    assert outages.blames("u", "v", 0.0)
+    assert not outages.blames("u", "u", 0.0)
+    assert not outages.blames(None, "v", 0.0)
+    assert not outages.blames("v", "u", 0.0)
     outages.turn()
     outages.keep({"p/production"})
     assert outages.policies == set()
