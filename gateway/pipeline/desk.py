@@ -7,6 +7,9 @@
 3. At most `WAITING` searches wait; beyond that a word is refused, to be sent again.
 4. A credential may send so many words a minute (`gateway.limits.feedback_per_minute`): a flood from one client is
    refused and moves no decision.
+5. Of a policy's answers it may judge a share (`gateway.limits.feedback_share`), and `AT_ONCE` answers' worth beyond it:
+   no client alone decides what is thought of an arm. The arm that a word is about has no say in whether it is taken,
+   or the cap would thin out one side of a comparison. What another worker has answered counts together.
 """
 
 import asyncio
@@ -35,6 +38,7 @@ from policies.errors import ClientError
 log = logging.getLogger("evogate.feedback")
 
 WAITING = 64
+AT_ONCE = 200  # answers
 REMEMBERED = 1024  # requests that were looked up
 LOOK_UP_TIMEOUT_S = 120.0
 _CLOCKS_S = 300.0  # by how much the clock that made an id may be ahead
@@ -62,6 +66,7 @@ class Desk:
         self.retain_s = retain_s
         self._core = core
         self._allowance = Allowance()
+        self._shares = Allowance()
         self._spools = spools
         self._looked_up: OrderedDict[str, Recent] = OrderedDict()
         self._one = asyncio.Semaphore(1)
@@ -74,28 +79,45 @@ class Desk:
         except ClientError as error:
             done(Heard(400, reason="invalid_feedback", message=str(error)))
             return
-        wait_s = self._flooded(credential)
+        client = blake2b(credential or b"", digest_size=16, key=self._core.key).digest()
+        wait_s = self._flooded(client)
         if wait_s:
             message = f"this credential sends more feedback than is taken; go on in {ceil(wait_s)} s"
             done(Heard(429, reason="feedback_flood", message=message))
             return
         entry = feedback.find(self._core, said, credential)
         if entry is not None and (said.session is None or self.others is None):
-            self._learn(entry, said, done)
+            self._learn(entry, said, done, client)
         elif self.others is None and not self._may_be_recorded(said):
             done(_unknown(said))
         elif len(self._searches) >= WAITING:
             done(Heard(503, reason="feedback_busy", message="too many late words at a time; send it again later"))
         else:
-            task = asyncio.get_running_loop().create_task(self._search(raw, said, done))
+            task = asyncio.get_running_loop().create_task(self._search(raw, said, done, client))
             self._searches.add(task)
             task.add_done_callback(self._searches.discard)
 
-    def _flooded(self, credential: bytes | None) -> float:
-        """The seconds for which a credential has said enough; it is kept as a digest."""
-        client = blake2b(credential or b"", digest_size=16, key=self._core.key).digest()
+    def _flooded(self, client: bytes) -> float:
+        """The seconds for which a credential (its digest) has said enough."""
         limit = self._core.epoch.settings.gateway.limits.feedback_per_minute
-        return self._allowance.take(client, limit, self._core.loop.time())
+        return self._allowance.take(client, self._core.loop.time(), rate=limit / 60.0, most=limit)
+
+    def _beyond_its_share(self, client: bytes, said: Feedback, policy: str | None) -> Heard | None:
+        """The refusal, where the credential has judged its share of the policy's answers (None: of all policies')."""
+        if said.score is None:
+            return None  # moves no posterior and no evidence
+        counters = self._core.metrics.arms.items()
+        answers = sum(each.requests for (name, _), each in counters if policy is None or name == policy)
+        share = self._core.epoch.settings.gateway.limits.feedback_share
+        bucket = client + (policy or "").encode()
+        wait = self._shares.take(bucket, answers, rate=share, most=share * AT_ONCE)
+        if not wait:
+            return None
+        message = (
+            f"this credential has judged as many answers as one may, a share of {share:g} "
+            f"(`gateway.limits.feedback_share`); go on after {ceil(wait)} more of them"
+        )
+        return Heard(429, reason="feedback_share", message=message)
 
     def remembers(self, raw: str) -> float | None:
         """For the others: when this worker gave the answer that a word is about; None where it gave none of late."""
@@ -114,7 +136,13 @@ class Desk:
             task.cancel()
         await asyncio.gather(*self._searches, return_exceptions=True)
 
-    def _learn(self, entry: Recent, said: Feedback, done: Done) -> None:
+    def _learn(self, entry: Recent, said: Feedback, done: Done, client: bytes | None = None) -> None:
+        """`client` None: another worker has asked whether it may say it."""
+        if client is not None and entry.feedback_key != said.key:
+            refusal = self._beyond_its_share(client, said, entry.policy)
+            if refusal is not None:
+                done(refusal)
+                return
         frame = feedback.learn(self._core, entry, said)
         heard = Heard(202, entry.id, counted=frame is not None)
         if frame is None:
@@ -122,20 +150,23 @@ class Desk:
         else:
             self._core.recorder.append(frame, lambda: done(heard))
 
-    async def _learnt(self, entry: Recent, said: Feedback) -> Heard:
+    async def _learnt(self, entry: Recent, said: Feedback, client: bytes | None = None) -> Heard:
         heard: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
-        self._learn(entry, said, heard.set_result)
+        self._learn(entry, said, heard.set_result, client)
         return await heard
 
-    async def _search(self, raw: bytes, said: Feedback, done: Done) -> None:
+    async def _search(self, raw: bytes, said: Feedback, done: Done, client: bytes) -> None:
         try:
-            done(await self._searched(raw, said))
+            done(await self._searched(raw, said, client))
         except Exception as error:
             log.exception("a word about %s was not taken", said.request_id or said.session)
             done(Heard(503, reason="feedback_failed", message=f"the search failed: {error}"))
 
-    async def _searched(self, raw: bytes, said: Feedback) -> Heard:
+    async def _searched(self, raw: bytes, said: Feedback, client: bytes) -> Heard:
         if self.others is not None:
+            refusal = self._beyond_its_share(client, said, None)
+            if refusal is not None:
+                return refusal
             heard = await self.others(raw.decode())
             if heard is not None:
                 return Heard(**heard)
@@ -143,7 +174,7 @@ class Desk:
             return _unknown(said)
         async with self._one:
             entry = self._looked_up.get(said.request_id) or await self._look_up(said.request_id)
-        return await self._learnt(entry, said) if entry is not None else _unknown(said)
+        return await self._learnt(entry, said, client) if entry is not None else _unknown(said)
 
     def _may_be_recorded(self, said: Feedback) -> bool:
         try:

@@ -124,3 +124,32 @@ async def test_what_is_refused(gateway: Running, body: dict[str, Any], expected:
     assert status == expected
     assert set(answer["error"]) == {"message", "type", "param", "code"}
     assert gateway.frames("signal") == []
+
+
+async def test_one_credential_may_judge_a_share_of_the_answers_and_the_rest_is_left_out(tmp_path: Path) -> None:
+    """Beyond it its words move no posterior, no evidence and no record, whichever arm they are about."""
+    limits = {"limits": {"feedback_share": 0.25}}
+    async with provider(fine) as base, running(settings(base, gateway=limits), tmp_path) as gateway:
+        arm = gateway.core.epoch.policies["assistant"].production.hash
+        ids = [(await gateway.ask(f"q{n}"))[1]["x-evogate-request-id"] for n in range(120)]
+        most = round(0.25 * desk.AT_ONCE)  # at once; then one of four answers
+        said = [await send(gateway, request_id=each, label="down") for each in ids[:most]]
+        assert {status for status, _ in said} == {202}
+        after, signals = gateway.core.posteriors.of("assistant", arm), len(gateway.frames("signal"))
+        for each in ids[most : most + 3]:
+            status, body = await send(gateway, request_id=each, label="down")
+            assert (status, body["error"]["code"]) == (429, "feedback_share")
+            assert "after 4 more of them" in body["error"]["message"]
+            assert "gateway.limits.feedback_share" in body["error"]["message"]
+        assert gateway.core.posteriors.of("assistant", arm) == after
+        assert len(gateway.frames("signal")) == signals == most
+        assert gateway.core.metrics.errors["feedback_share"] == 3
+        assert (await send(gateway, request_id=ids[0], label="down"))[1]["counted"] is False, "what was said is said"
+        assert (await send(gateway, request_id=ids[0], correction="it is 4"))[0] == 202, "moves nothing"
+        word = {"request_id": ids[-1], "label": "down"}
+        other = {"Authorization": "Bearer another"}
+        async with gateway.http.post(f"{gateway.url}/v1/feedback", json=word, headers=other) as answer:
+            assert answer.status == 202, "others are not held up"
+        for n in range(4):
+            await gateway.ask(f"more {n}")
+        assert [(await send(gateway, request_id=each, label="down"))[0] for each in ids[most : most + 2]] == [202, 429]
