@@ -4,17 +4,23 @@ Source: OpenAI, "API reference: create embeddings".
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
+
+from policies.arrays import np
 
 PATH = "/v1/embeddings"
 MOST_CHARS = 8_000  # of one text: a model reads no more than some thousand tokens
 
-Vector = NDArray[np.float32]  # of length 1
-Matrix = NDArray[np.float32]  # (texts, dimensions), each row of length 1
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]  # of length 1
+    Matrix = NDArray[np.float32]  # (texts, dimensions), each row of length 1
+else:
+    Vector = Matrix = Any  # numpy's types are named, and not loaded
+
 _DUST = 1e-6  # of single precision
 
 

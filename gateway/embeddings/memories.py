@@ -5,11 +5,10 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from config.settings import Settings
 from gateway.embeddings.embedder import Embedder
 from gateway.pipeline.routes import Route
+from policies.arrays import np
 from policies.memory import Library, Meanings, Near
 from policies.vectors import Matrix, Vector
 

@@ -7,6 +7,7 @@ from gateway.pipeline.core import Core
 from gateway.pipeline.estate import Estate
 from gateway.pipeline.routers import Routers
 from gateway.recording import writers
+from policies.registry.fence import Fence
 from policies.registry.port import Registry
 
 
@@ -16,11 +17,12 @@ class Peers:
     `estates`: what writers that no longer run have left behind; told in their names until it is settled.
     """
 
-    def __init__(self, core: Core, registry: Registry, routers: Routers) -> None:
+    def __init__(self, core: Core, registry: Registry, routers: Routers, fence: Fence) -> None:
         self.estates: list[Estate] = []
         self._core = core
         self._registry = registry
         self._routers = routers
+        self._fence = fence
 
     async def begin(self) -> float:
         """Take over every writer's posteriors, this one's included; when those were written, Unix seconds."""
@@ -41,14 +43,19 @@ class Peers:
             self.estates.append(estate)
 
     async def tell(self, *, last: bool = False) -> None:
-        """Write what this worker has seen."""
+        """Write what this worker has seen.
+
+        Raises:
+            ConflictError: another gateway writes under this one's name by now.
+        """
+        lease = await self._fence.keep()
         core, now = self._core, self._core.now()
         rows = [*core.evidence.rows(now), *core.posteriors.rows(now)]
         rows += [row for estate in self.estates for row in estate.rows(now)]
         if rows:
-            await self._registry.put_totals(rows)
+            await self._registry.put_totals(rows, under=lease)
         core.evidence.exchanged()
-        await self._routers.tell(self._registry, now, last=last)
+        await self._routers.tell(self._registry, now, last=last, under=lease)
         self.estates = [estate for estate in self.estates if not estate.settled]
 
     async def hear(self) -> None:

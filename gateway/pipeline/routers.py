@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 
 from policies.registry.port import Registry
-from policies.registry.values import Totals
+from policies.registry.values import Lease, Totals
 from policies.strategy.lore import Lore
 from policies.strategy.router import Choice, Router
 
@@ -52,7 +52,7 @@ class Routers:
         self._writer = writer
         await self._read(registry, own=True)
 
-    async def tell(self, registry: Registry, now: float, *, last: bool = False) -> None:
+    async def tell(self, registry: Registry, now: float, *, last: bool = False, under: Lease | None = None) -> None:
         """Write what is new, where it is due, or where nothing will follow. `now` in Unix seconds."""
         if now < self._tell_at and not last:
             return
@@ -65,7 +65,7 @@ class Routers:
                 data = await asyncio.to_thread(router.lore().to_json)
                 rows.append(Totals("router", policy, self._writer, 0, data, now, now))
         if rows:
-            await registry.put_totals(rows)
+            await registry.put_totals(rows, under=under)
 
     async def hear(self, registry: Registry, now: float) -> None:
         """Read what the others have written, where it is due."""

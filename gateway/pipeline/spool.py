@@ -10,6 +10,7 @@ from config.settings import Recording
 from gateway.recording import DurableCommit, GroupCommit, Keep, SpoolError, SpoolWriter, Upkeep
 from gateway.recording.chain import Head
 from policies.registry.port import Registry
+from policies.registry.values import Lease
 
 log = logging.getLogger("evogate.spool")
 
@@ -67,7 +68,7 @@ class Spool:
         except SpoolError as error:
             log.warning("%s", error)
 
-    async def anchor(self, registry: Registry, *, at_once: bool = False) -> None:
+    async def anchor(self, registry: Registry, *, at_once: bool = False, under: Lease | None = None) -> None:
         """Keep the head of the hash chain in the registry, where it has moved and the last time is long enough ago.
 
         The heads that earlier boots ended with stay beside it, so that what is changed between two boots shows, too.
@@ -79,7 +80,7 @@ class Spool:
         known = await read_anchors(registry, writer) if self._heads is None else self._heads
         if head.offset and (not known or known[-1][1:] != head[1:]):
             known = [*(past for past in known if past.boot != head.boot), head][-_BOOTS:]
-            await registry.set_state(_state(writer), {"heads": [list(past) for past in known]})
+            await registry.set_state(_state(writer), {"heads": [list(past) for past in known]}, under=under)
         self._heads = known
 
 

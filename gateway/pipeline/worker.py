@@ -32,7 +32,8 @@ from gateway.pipeline.strategy.coordinator import server_for
 from gateway.recording.errors import SpoolError
 from gateway.recording.redact import Redactor
 from gateway.workers.pins import SharedPins, Table
-from policies.errors import AwayError, OperatorError
+from policies.errors import AwayError, ConflictError, OperatorError
+from policies.registry.fence import Fence, holder_in
 from policies.registry.port import Registry
 
 log = logging.getLogger("evogate.worker")
@@ -103,7 +104,8 @@ class Worker:
         self._reading = asyncio.Lock()  # an older reading of the registry must not replace a newer one
         self.desk = Desk(self.core, home / "spool", recording.retain_s)
         self.app = DataPlane(self.core, self.desk)
-        self.peers = Peers(self.core, registry, self._builder.routers)
+        self._fence = Fence(registry, writer, holder_in(home), self.core.now)
+        self.peers = Peers(self.core, registry, self._builder.routers, self._fence)
         self.guard = Guard(self.core, registry, self.verdicts, self.rebuild)
         self.core.on_alarm = self._alarm
         self._alarmed = False
@@ -117,7 +119,8 @@ class Worker:
         Where a fleet's registry is away, what was last seen of it stands for it until it returns.
 
         Raises:
-            OperatorError: the settings or the registry can't be used; an `AwayError` where it was never seen.
+            OperatorError: the settings or the registry can't be used, or another gateway has this one's name there; an
+                `AwayError` where it was never seen.
         """
         self.routes.update(self.settings.upstreams)
         try:
@@ -139,6 +142,7 @@ class Worker:
 
     async def _begin(self) -> float:
         """Take over what the registry says; until when this writer's rewards are counted there."""
+        await self._fence.take()
         if self._table is None:
             await publish_configured(self._registry, self.settings, self.core.now())
         await self._read_snapshot(patience_s=None)
@@ -157,6 +161,7 @@ class Worker:
 
     async def _join(self) -> None:
         """What a start without the registry has left undone, once it is there."""
+        await self._fence.take()
         if self._table is None:
             await publish_configured(self._registry, self.settings, self.core.now())
         await self.peers.join()
@@ -189,7 +194,8 @@ class Worker:
         await self.guard.close()
         await self._tell(self.peers.tell(last=True))
         await self.spool.close()
-        await self._tell(self.spool.anchor(self._registry, at_once=True))
+        await self._tell(self._anchor(at_once=True))
+        await self._tell(self._fence.release())
         self.routes.close()
 
     def rebuild(self) -> None:
@@ -299,11 +305,17 @@ class Worker:
         async with self._reading:
             if self.started_from is not None:
                 await self._join()
-            await self.peers.tell()
+            try:
+                await self.peers.tell()
+            except ConflictError as error:  # this one's name is another's: what others decide still holds here
+                self.core.fall_open.count("registry", error)
             await self._read_changes()
             self.rebuild()
-        await self.spool.anchor(self._registry)
+        await self._anchor()
         await self._remember()
+
+    async def _anchor(self, *, at_once: bool = False) -> None:
+        await self.spool.anchor(self._registry, at_once=at_once, under=await self._fence.keep())
 
     async def _read_changes(self) -> None:
         if (changed := await self._registry.changed()) != self._changed:

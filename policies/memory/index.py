@@ -7,7 +7,7 @@ from __future__ import annotations  # numpy's types are named, and not loaded
 
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from policies.arrays import np
 from policies.memory.entry import Entry
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Scores = NDArray[np.float32]
+else:
+    Scores = Any
 
 QUERY_TERMS = 16  # the rarest ones of a query decide; more would cost time and add noise
 QUERY_CHARS = 8_000

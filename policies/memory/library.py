@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-import numpy as np
-
+from policies.arrays import np
 from policies.errors import NotFoundError
 from policies.genome import MemoryLayer
 from policies.memory.entry import Entry, hash_in_order, order

@@ -5,17 +5,16 @@ Kept beside the library, never in it: a snapshot is named by its texts, and vect
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from policies.arrays import np
+from policies.memory.index import Scores
 from policies.vectors import Matrix, Vector
 
 
 class Near(NamedTuple):
     """Cosines of a query to the facts and to the worked examples of a library, in the order of its indexes, 0..1."""
 
-    facts: NDArray[np.float32]
-    shots: NDArray[np.float32]
+    facts: Scores
+    shots: Scores
 
 
 class Meanings:

@@ -142,8 +142,12 @@ class Experiments(Protocol):
 class TotalsStore(Protocol):
     """Evidence and posteriors: one monotone row per writer, subject and bucket."""
 
-    async def put_totals(self, rows: list[Totals]) -> None:
-        """Insert or replace, all in one transaction."""
+    async def put_totals(self, rows: list[Totals], *, under: Lease | None = None) -> None:
+        """Insert or replace, all in one transaction.
+
+        Raises:
+            ConflictError: the lease `under` which it was made has changed hands.
+        """
 
     async def totals(self, kind: str, subject: str | None = None) -> list[Totals]:
         """Every writer's rows."""
@@ -216,6 +220,9 @@ class Leases(Protocol):
 
     async def take_lease(self, name: str, holder: str, *, now: float, until: float) -> Lease | None:
         """Take or prolong it (times in Unix seconds); None where somebody else holds it at `now`."""
+
+    async def lease(self, name: str) -> Lease | None:
+        """Whose it is or was last, and until when; None where nobody ever had it."""
 
     async def release_lease(self, lease: Lease) -> None:
         """Let the next one have it at once; nothing happens where it is lost already."""

@@ -19,6 +19,11 @@ class Leases(Connection):
             rows = await db.fetch(_SQL["take"], params)
         return from_row(Lease, rows[0]) if rows else None
 
+    async def lease(self, name: str) -> Lease | None:
+        """Whose it is or was last, and until when; None where nobody ever had it."""
+        rows = await self.fetch(_SQL["of_name"], {"name": name})
+        return from_row(Lease, rows[0]) if rows else None
+
     async def release_lease(self, lease: Lease) -> None:
         """Let the next one have it at once; nothing happens where it is lost already."""
         async with self.writing(counted=False) as db:
@@ -31,5 +36,5 @@ async def held(db: Transaction, lease: Lease | None) -> None:
     Raises:
         ConflictError: somebody else has taken it.
     """
-    if lease is not None and not await db.fetch(_SQL["holds"], to_row(lease)):
+    if lease is not None and not await db.fetch(_SQL["hold"], to_row(lease)):
         raise ConflictError(f"the lease '{lease.name}' is another's by now: what {lease.holder} began is not its own")

@@ -1,9 +1,10 @@
 """The registry: totals of evidence and posteriors."""
 
 from policies.registry.connection import Connection
+from policies.registry.families.leases import held
 from policies.registry.queries import queries
 from policies.registry.rows import from_row, to_row
-from policies.registry.values import Totals
+from policies.registry.values import Lease, Totals
 
 _SQL = queries("totals")
 
@@ -11,11 +12,16 @@ _SQL = queries("totals")
 class TotalsStore(Connection):
     """`policies.registry.port.TotalsStore`."""
 
-    async def put_totals(self, rows: list[Totals]) -> None:
-        """Insert or replace, all in one transaction."""
+    async def put_totals(self, rows: list[Totals], *, under: Lease | None = None) -> None:
+        """Insert or replace, all in one transaction.
+
+        Raises:
+            ConflictError: the lease `under` which it was made has changed hands.
+        """
         if not rows:
             return
         async with self.writing(counted=False, exclusive=False) as db:
+            await held(db, under)
             await db.execute_many(_SQL["put"], [to_row(row) for row in rows])
 
     async def totals(self, kind: str, subject: str | None = None) -> list[Totals]:

@@ -7,7 +7,7 @@ connection to one store that is empty at first) and `racer` (the command of a pr
 import pytest
 
 _FAMILIES = (
-    "audit", "candidates", "experiments", "leases", "log", "memories", "races", "totals", "trail", "versions",
+    "audit", "candidates", "experiments", "fences", "leases", "log", "memories", "races", "totals", "trail", "versions",
 )  # fmt: skip
 for _family in _FAMILIES:
     pytest.register_assert_rewrite(f"{__name__}.{_family}")
@@ -15,6 +15,7 @@ for _family in _FAMILIES:
 from tests.policies.registry.conformance.audit import AuditConformance  # noqa: E402
 from tests.policies.registry.conformance.candidates import CandidatesConformance  # noqa: E402
 from tests.policies.registry.conformance.experiments import ExperimentsConformance  # noqa: E402
+from tests.policies.registry.conformance.fences import FencesConformance  # noqa: E402
 from tests.policies.registry.conformance.leases import LeasesConformance  # noqa: E402
 from tests.policies.registry.conformance.log import LogConformance  # noqa: E402
 from tests.policies.registry.conformance.memories import MemoriesConformance  # noqa: E402
@@ -32,6 +33,7 @@ class RegistryConformance(
     LogConformance,
     AuditConformance,
     LeasesConformance,
+    FencesConformance,
     MemoriesConformance,
     TrailConformance,
     RacesConformance,

@@ -6,7 +6,7 @@ import pytest
 
 from policies.errors import ConflictError
 from policies.registry import Registry
-from policies.registry.values import Lease
+from policies.registry.values import Lease, Totals
 from tests.policies.registry.conformance.base import NOW, Conformance, Connect, candidate
 
 
@@ -51,7 +51,10 @@ class LeasesConformance(Conformance):
             await registry.add_candidate(candidate("c1"), under=lost)
         with pytest.raises(ConflictError, match="cycle"):
             await registry.set_state("x", {"by": "a"}, under=lost)
+        with pytest.raises(ConflictError, match="cycle"):
+            await registry.put_totals([Totals("evidence", "e1", "w0", 0, {}, NOW, NOW)], under=lost)
         assert (await registry.candidates(), await registry.state("x")) == ([], {})
+        assert await registry.totals("evidence") == []
         assert await registry.add_candidate(candidate("c1"), under=kept)
         await registry.set_state("x", {"by": "b"}, under=kept)
         assert await registry.state("x") == {"by": "b"}
