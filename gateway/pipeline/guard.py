@@ -88,7 +88,7 @@ class Guard:
             return False
         targets = [view.arms[arm].default.target for arm in (run.trial.subject, run.trial.control) if arm in view.arms]
         names = [target.route.name if target.route is not None else None for target in targets]
-        return len(names) == 2 and self._core.outages.blames(*names, run.trial.started_at)
+        return len(names) == 2 and self._core.outages.blames(names[0], names[1], run.trial.started_at)
 
     def _trip(self, run: Running, decision: Decision) -> bool:
         if run.tripped:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from loadtests.evidence import false_trips, power, promotions, report, routing
+from loadtests.evidence import false_trips, power, promotions, report, routing, speed
 
 LATE = ((1.0, 3), (6.0, 2), (6.0, 5), (24.0, 2), (24.0, 3), (24.0, 20))
-PARTS = ("trips", "power", "late", "promotions", "streams", "routing")
+PARTS = ("trips", "power", "late", "promotions", "streams", "routing", "speed")
 
 
 def matrix(runs: int, seed: int, wanted: Sequence[str]) -> list[false_trips.Cell]:
@@ -106,6 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tables.append(report.streams(shares, options.streams))
     if "routing" in options.parts:
         tables.append(_routing(options.seeds, figures))
+    if "speed" in options.parts:
+        costs = speed.measure()
+        figures["speed"] = [asdict(each) for each in costs]
+        tables.append(report.speed(costs))
     print(json.dumps(figures, indent=1) if options.json else "\n\n".join(tables))
     wrong = report.exceeded(cells)
     for line in wrong:

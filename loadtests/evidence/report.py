@@ -9,6 +9,7 @@ from loadtests.evidence.false_trips import OURS, RATES_P0, SHARES, Cell
 from loadtests.evidence.power import ALPHA, P0, PER_S, SHARE, UNITS, Harm, Late
 from loadtests.evidence.promotions import Share
 from loadtests.evidence.routing import Played
+from loadtests.evidence.speed import Figure
 
 
 def bound(runs: int, probability: float) -> int:
@@ -144,3 +145,17 @@ def routing(found: dict[str, Played], seeds: int) -> str:
         for name, each in found.items()
     ]
     return f"{title}\n\n" + table(["bandit", "reward", "regret", "sd", "pulls of the better"], rows)
+
+
+def speed(found: Iterable[Figure]) -> str:
+    """Seconds and passes of the fixed loop."""
+    rows = [
+        [each.name, _time(each.each_s), _time(each.goal_s), "yes" if each.met else "**no**", f"{each.loops:,.0f}"]
+        for each in found
+    ]
+    title = "Processor time; beside it in passes of a fixed loop of the interpreter, measured side by side."
+    return title + "\n\n" + table(["what", "takes", "goal", "met here", "passes of the loop"], rows)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.1f} us"

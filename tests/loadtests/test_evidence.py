@@ -7,14 +7,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binom, mannwhitneyu
 
-from loadtests.evidence import promotions, rivals
+from loadtests.evidence import promotions, rivals, speed
 from loadtests.evidence.__main__ import main
 from loadtests.evidence.false_trips import RATES_P0, SHARES, WORLDS, Cell, measure
 from loadtests.evidence.noharm import crossed, e_values
 from loadtests.evidence.power import early, late
 from loadtests.evidence.rates import diurnal
 from loadtests.evidence.report import exceeded, false_trips
+from loadtests.evidence.report import speed as speed_table
 from loadtests.evidence.routing import RECORDED
+from loadtests.evidence.speed import Figure
 from loadtests.evidence.streams import BLOCK, bernoulli, harmed, stream
 from policies.bandit import Posterior, probability_best
 from policies.evidence import ExperimentEvidence, PromotionTest
@@ -225,3 +227,15 @@ def test_blocks_hold_all_units() -> None:
     found = stream(rng, failed, 0.5, per_s=1.0)
     assert found.units.sum(axis=0).tolist() == [[BLOCK] * 5] * 20
     assert found.failures.sum(axis=(0, 1)).tolist() == failed.sum(axis=0).tolist()
+
+
+def test_what_decisions_cost_is_measured_on_the_product_and_printed() -> None:
+    found = speed.measure(units=2_000, conversations=800, rounds=1)
+    assert [each.goal_s for each in found] == [5e-6, 5e-3, 2e-5]
+    for each in found:
+        assert 0.0 < each.each_s < 100.0 * each.goal_s, "off by more than any machine's load"
+        assert each.loops > 1.0
+    text = speed_table([*found, Figure("slow", 2.0, 1.0, 5e7)])
+    assert len(text.splitlines()) == 2 + 2 + 4
+    assert "| evidence, one outcome | " in text
+    assert text.endswith("| slow | 2000.00 ms | 1000.00 ms | **no** | 50,000,000 |")
