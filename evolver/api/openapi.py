@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aiohttp import web
 from pydantic import BaseModel
 
-from evolver.api import improvement, records, services, train
+from evolver.api import improvement, records, services, train, words
 from evolver.api.idempotency import HEADER
 from evolver.api.paging import DEFAULT, MOST
 from evolver.api.schemas import ANSWERS, ERROR, STRING, Schema
@@ -17,6 +17,7 @@ from evolver.services import messages
 BODIES: dict[str, type[BaseModel]] = {
     "/api/v1/improvement/trigger": improvement.TriggerBody,
     "/api/v1/versions/{version}/restore": records.RestoreBody,
+    **{route.path: words.WordBody for route in words.ROUTES},
     "/api/v1/cluster": messages.ClusterRequest,
     "/api/v1/generate-patches": messages.PatchesRequest,
     "/api/v1/rank": messages.RankRequest,
@@ -26,7 +27,7 @@ _ERRORS = {
     400: "something about the request is wrong: the message says what",
     401: "a token is needed",
     403: "the request comes from another origin",
-    404: "no policy, version or path of that name",
+    404: "no policy, version, candidate or path of that name",
     409: "it can't be done as things are, or the same request still runs",
     412: "`If-Match` names a state that is not there any more",
     413: "the body is too large",
@@ -47,8 +48,8 @@ def _header(name: str, what: str) -> Schema:
 
 def _parameters(method: str, path: str, answer: Schema) -> list[Schema]:
     found = [_query("policy", STRING, "one policy only, or, where one is needed, instead of the first")]
-    if "{version}" in path:
-        found.append({"name": "version", "in": "path", "required": True, "schema": STRING})
+    in_path = [name for name in ("version", "candidate") if f"{{{name}}}" in path]
+    found += [{"name": name, "in": "path", "required": True, "schema": STRING} for name in in_path]
     if "next" in answer.get("properties", {}):
         limit = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
         found += [_query("limit", limit, "rows of a page"), _query("after", STRING, "the `next` of the page before")]
@@ -56,14 +57,17 @@ def _parameters(method: str, path: str, answer: Schema) -> list[Schema]:
         found.append(_header(HEADER, "sent again with the same content, the request gets the answer that it had"))
     if path.endswith("/restore"):
         found.append(_header("If-Match", "the ETag of production that the caller has seen"))
+    if "{candidate}" in path:
+        found.append(_header("If-Match", "the ETag of the candidate that the caller has seen: its id and revision"))
     return found
 
 
 def _operation(method: str, path: str, summary: str) -> Schema:
     status, answer = ANSWERS[method, path]
     done: Schema = {"description": "done", "content": {"application/json": {"schema": answer}}}
-    if "versions" in path:
-        done["headers"] = {"ETag": {"schema": STRING, "description": "stands for the policy's production"}}
+    if "versions" in path or "{candidate}" in path:
+        whose = "the policy's production" if "versions" in path else "the candidate"
+        done["headers"] = {"ETag": {"schema": STRING, "description": f"stands for {whose}"}}
     error = {"$ref": "#/components/schemas/Error"}
     operation: Schema = {
         "summary": summary,
@@ -100,5 +104,5 @@ def describe(routes: Iterable[web.RouteDef], title: str = "EvoGate evolver") -> 
     }
 
 
-ROUTES = (*improvement.ROUTES, *records.ROUTES, *services.ROUTES)
+ROUTES = (*improvement.ROUTES, *records.ROUTES, *words.ROUTES, *services.ROUTES)
 DESCRIPTION = describe(ROUTES)

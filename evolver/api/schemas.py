@@ -25,6 +25,10 @@ def _array(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
+def _word(**more: Schema) -> Schema:
+    return _object(success=BOOLEAN, candidate=STRING, **more)
+
+
 def _page(name: str, items: Schema, **more: Schema) -> Schema:
     return _object(**more, **{name: _array(items)}, next=_maybe(STRING))
 
@@ -135,6 +139,12 @@ ANSWERS: dict[tuple[str, str], tuple[int, Schema]] = {
     ("GET", "/api/v1/incidents"): (200, _page("incidents", _INCIDENT)),
     ("GET", "/api/v1/candidates"): (200, _page("candidates", _of(Candidate))),
     ("GET", "/api/v1/tombstones"): (200, _page("tombstones", _of(Tombstone))),
+    ("POST", "/api/v1/candidates/{candidate}/approve"): (200, _word(step={"enum": ["canary", "promotion"]})),
+    ("POST", "/api/v1/candidates/{candidate}/canary"): (200, _word(experiment=STRING)),
+    ("POST", "/api/v1/candidates/{candidate}/promote"): (200, _word(version=STRING)),
+    ("POST", "/api/v1/candidates/{candidate}/reject"): (200, _word(state=STRING)),
+    ("POST", "/api/v1/freeze"): (200, _object(success=BOOLEAN, frozen=BOOLEAN)),
+    ("POST", "/api/v1/thaw"): (200, _object(success=BOOLEAN, frozen=BOOLEAN)),
     ("POST", "/api/v1/cluster"): (200, _model(ClusterAnswer)),
     ("POST", "/api/v1/generate-patches"): (200, _model(PatchesAnswer)),
     ("POST", "/api/v1/rank"): (200, _model(RankAnswer)),

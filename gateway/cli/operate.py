@@ -10,10 +10,10 @@ import click
 from gateway.cli.common import home_option, json_option, policy_option, print_json, the_policy, the_user, with_registry
 from gateway.cli.live import ask, listener
 from policies.genome import LAYERS, LayerName
-from policies.registry.operations import promote as promote_candidate
-from policies.registry.operations import restore, start_canary
+from policies.registry import words
+from policies.registry.operations import restore
 from policies.registry.port import Registry
-from policies.registry.values import Candidate, Note
+from policies.registry.values import Candidate
 
 why_option = click.option("--why", default="no reason given", show_default=True, help="Kept in the history.")
 
@@ -60,12 +60,7 @@ def approve(candidate: str, why: str, home: Path, as_json: bool) -> None:
     """Say yes to the step that CANDIDATE waits for: its canary, or its promotion."""
 
     async def work(registry: Registry, found: Candidate) -> str:
-        step = "promotion" if found.state == "canary" else "canary"
-        given = {**found.stations.get("approval", {}), step: {"who": the_user(), "why": why, "at": time.time()}}
-        await registry.advance(
-            found, None, who=the_user(), reason="", now=time.time(), station="approval", measured=given
-        )
-        return step
+        return await words.approve(registry, found, who=the_user(), why=why, now=time.time())
 
     step = _on_candidate(home, candidate, work)
     _said(as_json, f"approved: the {step} of {candidate} goes ahead once its evidence is there", step=step)
@@ -80,11 +75,7 @@ def canary(candidate: str, why: str, home: Path, as_json: bool) -> None:
     """Send CANDIDATE straight to its canary, past whatever it still waits for. The breaker watches it as any other."""
 
     async def work(registry: Registry, found: Candidate) -> str:
-        reason = f"operator's override: {why}"
-        _, experiment = await start_canary(
-            registry, found, who=the_user(), reason=reason, counted=False, now=time.time()
-        )
-        return experiment.id
+        return (await words.send_to_canary(registry, found, who=the_user(), why=why, now=time.time())).id
 
     experiment = _on_candidate(home, candidate, work)
     _said(as_json, f"{candidate} is in canary (experiment {experiment})", experiment=experiment)
@@ -99,11 +90,7 @@ def promote(candidate: str, why: str, home: Path, as_json: bool) -> None:
     """Put CANDIDATE into production now, on your word instead of evidence."""
 
     async def work(registry: Registry, found: Candidate) -> str:
-        reason = f"operator's override: {why}"
-        version = await promote_candidate(
-            registry, found, who=the_user(), reason=reason, now=time.time(), evidence={"override": why}
-        )
-        return version.label
+        return (await words.put_into_production(registry, found, who=the_user(), why=why, now=time.time())).label
 
     label = _on_candidate(home, candidate, work)
     _said(as_json, f"{label} is in production", version=label)
@@ -118,24 +105,13 @@ def reject(candidate: str, why: str, home: Path, as_json: bool) -> None:
     """End CANDIDATE; the same content is not tried again."""
 
     async def work(registry: Registry, found: Candidate) -> str:
-        ended = await registry.advance(
-            found, "override_reject", who=the_user(), reason=f"operator's override: {why}", now=time.time()
-        )
-        for experiment in await registry.experiments(found.policy, running=True):
-            if experiment.candidate == found.id:
-                await registry.close_experiment(experiment.id, "INCONCLUSIVE", {"override": why}, now=time.time())
-        return ended.state
+        return (await words.reject(registry, found, who=the_user(), why=why, now=time.time())).state
 
     _said(as_json, f"{candidate} is {_on_candidate(home, candidate, work)}")
 
 
 def _set_frozen(home: Path, frozen: bool, why: str) -> None:
-    async def work(registry: Registry) -> None:
-        now = time.time()
-        await registry.set_state("freeze", {"frozen": frozen, "who": the_user(), "why": why, "at": now})
-        await registry.note(Note(now, "", the_user(), "freeze" if frozen else "thaw", "everything", {"why": why}))
-
-    with_registry(home, work)
+    with_registry(home, lambda registry: words.set_frozen(registry, frozen, who=the_user(), why=why, now=time.time()))
 
 
 @click.command()

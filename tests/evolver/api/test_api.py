@@ -126,10 +126,12 @@ async def test_descriptions_and_health(api: Api) -> None:
     assert 'evogate_evolver_candidates{state="canary"} 0.0' in text
 
 
-async def test_every_described_path_is_served(api: Api) -> None:
+async def test_every_described_path_is_served(world: World, api: Api) -> None:
+    await world.candidate("judged")
     for path, operations in (await get(api, "/openapi.json"))["paths"].items():
         for method in operations:
-            async with api.request(method, path.replace("{version}", "v1.0"), json={}) as response:
+            url = path.replace("{version}", "v1.0").replace("{candidate}", "c0ffee")
+            async with api.request(method, url, json={}) as response:
                 assert response.status not in (404, 405, 500), path
 
 

@@ -13,10 +13,11 @@ from evolver.api.openapi import DESCRIPTION
 from evolver.daemon import Daemon
 from policies.registry.operations import start_canary
 from policies.registry.values import Finding, Incident
-from tests.evolver.support import POLICY, START, World, exchange, make_settings, make_world
+from tests.evolver.support import POLICY, START, World, exchange, make_settings, make_world, with_rule
 
 Api = TestClient[Any, Any]
 OPERATIONS = [(method, path) for path, found in DESCRIPTION["paths"].items() for method in found]
+LIMITS = ("0", "1001", "-1", "ten", "", "1e3", "٣")
 GOOD: dict[str, Any] = {
     "/api/v1/cluster": {"texts": ["one thing", "another thing", "a third thing", "one more thing"]},
     "/api/v1/rank": {"texts": ["Reply in JSON."]},
@@ -36,6 +37,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await registry.advance(tripped, "trip", who="w0", reason="harm", now=START + 5)
         await registry.add_incident(Incident("i1", POLICY, "TRIP", START, judged.id, "bad", {}))
         await registry.add_findings([Finding("f1", POLICY, "repeated_failures", START, 0.5, "s", "r", {})])
+        await made.candidate("judged", id="waiting", genome=with_rule(made.production.genome, "Be brief."))
         genome = judged.genome
         second = await registry.add_version(POLICY, genome, judged.lineage, who="t", why="t", now=START)
         await registry.move(POLICY, second.label, expected_revision=1, who="t", why="t", now=START)
@@ -53,8 +55,8 @@ def operation(method: str, path: str) -> dict[str, Any]:
     return found
 
 
-def url(path: str, version: str = "v1.0") -> str:
-    return path.replace("{version}", version)
+def url(path: str, version: str = "v1.0", candidate: str = "waiting") -> str:
+    return path.replace("{version}", version).replace("{candidate}", candidate)
 
 
 def conforms(described: dict[str, Any], status: int, value: Any) -> None:
@@ -97,15 +99,17 @@ def _wrong(described: dict[str, Any], path: str) -> Iterator[dict[str, Any]]:
         for name in schema["properties"]:
             yield {"path": url(path), "json": {**GOOD.get(path, {}), name: {"not": ["this"]}}}
         yield {"path": url(path), "json": {**GOOD.get(path, {}), "policy": "nobody's"}}
-    for parameter in described["parameters"]:
-        if parameter["name"] == "limit":
-            for limit in ("0", "1001", "-1", "ten", "", "1e3", "٣"):
-                yield {"path": url(path), "params": {"limit": limit}}
-        elif parameter["name"] == "after":
-            yield {"path": url(path), "params": {"after": "no such row"}}
-        elif parameter["name"] == "version":
-            yield {"path": url(path, "v9.9")}
-            yield {"path": url(path, "%00")}
+    yield from (wrong for parameter in described["parameters"] for wrong in _wrong_values(parameter["name"], path))
+
+
+def _wrong_values(parameter: str, path: str) -> list[dict[str, Any]]:
+    return {
+        "limit": [{"path": url(path), "params": {"limit": limit}} for limit in LIMITS],
+        "after": [{"path": url(path), "params": {"after": "no such row"}}],
+        "version": [{"path": url(path, "v9.9")}, {"path": url(path, "%00")}],
+        "candidate": [{"path": url(path, candidate="nobody")}],
+        "If-Match": [{"path": url(path), "headers": {"If-Match": '"waiting:999"'}, "json": GOOD.get(path)}],
+    }.get(parameter, [])
 
 
 async def test_nothing_is_served_that_is_not_described(world: World) -> None:
