@@ -17,14 +17,12 @@ from evolver.context import Context, frozen
 from evolver.odds import LAG_S
 from evolver.promoted import Promoted, promoted
 from evolver.store import Place
-from policies.evidence import Detector, rate_bound
+from policies.evidence import Detector, held_to
 from policies.registry.values import Experiment, Holdback, Note
 
 log = logging.getLogger(__name__)
 
 BATCH = 2_000
-YEAR_S = 365.25 * 86_400.0  # one false alarm in so long
-LEAST_UNITS = 1_000.0  # between two false alarms, however little traffic the canary had
 SHARE = 0.5  # of new conversations on the predecessor, once an alarm has called for a comparison
 
 
@@ -36,17 +34,21 @@ class Post:
     since: float
     after: Place
     detector: Detector
+    first: Place | None = None  # the place behind which the detector began; None: one of an older version
 
     def to_dict(self) -> dict[str, Any]:
         """The whole state, JSON-able."""
         detector = self.detector.to_dict()
-        return {"begun": self.begun, "since": self.since, "after": list(self.after), "detector": detector}
+        return {"begun": self.begun, "since": self.since, "after": list(self.after), "detector": detector} | (
+            {"first": list(self.first)} if self.first is not None else {}
+        )
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Post":
         """The inverse of `to_dict`."""
         at, name = data["after"]
-        return cls(data["begun"], data["since"], (at, name), Detector.from_dict(data["detector"]))
+        first = (data["first"][0], data["first"][1]) if "first" in data else None
+        return cls(data["begun"], data["since"], (at, name), Detector.from_dict(data["detector"]), first)
 
 
 class Vigil:
@@ -79,7 +81,8 @@ class Vigil:
         if kept.get("begun") == begun:
             return Post.from_dict(kept)
         since = max(comparison.ended_at or context.now, subject.pointer.moved_at)
-        return Post(begun, since, (since, ""), await detector_of(subject, comparison, policy, context))
+        detector = await detector_of(subject, comparison, policy, context)
+        return Post(begun, since, (since, ""), detector, (since, ""))
 
     async def _feed(self, post: Post, subject: Promoted, policy: Policy, context: Context) -> bool:
         """True where an alarm has ended the duty."""
@@ -99,9 +102,10 @@ class Vigil:
             post.after = answer.place
             if post.detector.add(answer.failed is not False):
                 if await _called_for(subject, answer.place[0], context):
-                    await _re_randomise(subject, post.detector, context)
+                    await _re_randomise(subject, post, context)
                     return True
                 post.detector = Detector(post.detector.baseline, post.detector.mean_units)
+                post.first = post.after
         return False
 
 
@@ -110,19 +114,21 @@ async def detector_of(subject: Promoted, comparison: Experiment, policy: Policy,
 
     Nothing known there is a bound of 1: such a detector hardly ever raises an alarm.
     """
-    canary = comparison.verdict == "PROMOTE"
-    genome = subject.candidate.genome if canary else subject.version.genome
     ended_at, deadline_s = comparison.ended_at or context.now, policy.breaker.deadline_s
     tally = await context.store.tally(
         comparison.policy,
-        genome.content_hash,
+        shown_by(subject, comparison),
         since=comparison.started_at,
         until=ended_at - deadline_s,
         deadline_s=deadline_s,
     )
-    lasted_s = max(ended_at - deadline_s - comparison.started_at, 1.0)
-    baseline = min(rate_bound(tally.failures, tally.units), 0.99)
-    return Detector(baseline, max(tally.all_units / lasted_s * YEAR_S, LEAST_UNITS))
+    return held_to(tally.failures, tally.units, tally.all_units, ended_at - deadline_s - comparison.started_at)
+
+
+def shown_by(subject: Promoted, comparison: Experiment) -> str:
+    """The arm of the comparison whose failures are the version's: in its canary the candidate's."""
+    genome = subject.candidate.genome if comparison.verdict == "PROMOTE" else subject.version.genome
+    return genome.content_hash
 
 
 async def _called_for(subject: Promoted, at: float, context: Context) -> bool:
@@ -137,9 +143,9 @@ async def _called_for(subject: Promoted, at: float, context: Context) -> bool:
     return True
 
 
-async def _re_randomise(subject: Promoted, detector: Detector, context: Context) -> None:
+async def _re_randomise(subject: Promoted, post: Post, context: Context) -> None:
     """Cut off between its two steps, the comparison is closed again (`holdbacks`), and the alarm is found once more."""
-    version, canary = subject.version, subject.canary
+    version, canary, baseline, detector = subject.version, subject.canary, subject.baseline, post.detector
     assert canary is not None, "a baseline is a canary's, or that of a comparison with its control"
     previous, salt = canary.control, secrets.token_hex(16)
     experiment = await context.registry.open_experiment(
@@ -149,7 +155,11 @@ async def _re_randomise(subject: Promoted, detector: Detector, context: Context)
     await context.registry.set_holdback(version.policy, holdback, now=context.now)
     seen = f"{detector.failures} failures of {detector.units}, {detector.baseline:.2%} were to be expected at most"
     log.warning("policy %s: %s fails more often than it did (%s)", version.policy, version.label, seen)
+    assert baseline is not None
     detail = {"why": seen, "experiment": experiment.id, "predecessor": previous, "detector": detector.to_dict()}
+    if post.first is not None:
+        detail |= {"arm": version.genome.content_hash, "since": post.since, "first": post.first, "last": post.after}
+        detail |= {"comparison": baseline.id, "shown": shown_by(subject, baseline)}
     await context.registry.note(Note(context.now, version.policy, "evolver", "alarm", version.label, detail))
 
 

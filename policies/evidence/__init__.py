@@ -8,7 +8,7 @@ the check on the odds that all of them rest on.
 from policies.evidence.breaker import Verdict, detectable_ratio, judge
 from policies.evidence.channels import CHANNELS
 from policies.evidence.decision import Decision
-from policies.evidence.detector import Detector, rate_bound
+from policies.evidence.detector import Detector, held_to, rate_bound
 from policies.evidence.elond import threshold
 from policies.evidence.experiment import ExperimentEvidence
 from policies.evidence.interval import ConfidenceSequence, Interval
@@ -44,6 +44,7 @@ __all__ = [
     "Wealth",
     "detectable_ratio",
     "fleet",
+    "held_to",
     "judge",
     "rate_bound",
     "threshold",

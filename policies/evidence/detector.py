@@ -18,6 +18,8 @@ from typing import Any, Self
 
 from policies.evidence.noharm import TARGETS
 
+YEAR_S = 365.25 * 86_400.0  # one false alarm in so long
+LEAST_UNITS = 1_000.0  # between two false alarms, however little traffic a comparison had
 _LEAST_RATE = 1e-4  # below it one failure in a day would be an alarm
 _LARGEST_RATE = 0.9
 _LARGEST_LOG = 690.0
@@ -72,6 +74,16 @@ class Detector:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         return cls(**{**data, "logs": [-inf if value is None else value for value in data["logs"]]})
+
+
+def held_to(failures: int, units: int, all_units: int, lasted_s: float) -> Detector:
+    """A fresh one, held to what a version showed in a comparison: `failures` of its `units`.
+
+    `all_units` of both arms came in `lasted_s` seconds: of so many a year, one raises a false alarm. Nothing known is a
+    bound of 1: such a detector hardly ever raises one.
+    """
+    baseline = min(rate_bound(failures, units), 0.99)
+    return Detector(baseline, max(all_units / max(lasted_s, 1.0) * YEAR_S, LEAST_UNITS))
 
 
 def _log1p_exp(value: float) -> float:

@@ -1,10 +1,11 @@
 """What one policy's rulings need of the recordings: collected record by record, and decided again at the end."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from policies.evidence.returns import alpha_of, tries_of
 from policies.registry.values import Candidate, Experiment
+from policies.verification.alarms import Alarm, Hearing, alarms
 from policies.verification.breaker import Retrial, Ruling, closest
 from policies.verification.docket import Docket
 from policies.verification.facts import PolicyFacts
@@ -26,6 +27,7 @@ class Casebook:
         self._report = report
         self._rulings = self._to_decide(breaker_rulings(facts), reach)
         self._holdbacks = self._to_decide(holdback_rulings(facts), reach)
+        self._hearings = [Hearing(alarm) for alarm in self._to_raise(alarms(facts), reach)]
         self._promotions = [
             ruling
             for ruling in promotion_rulings(facts)
@@ -35,6 +37,8 @@ class Casebook:
         self._units: dict[str, Unit] = {}
         spans = [(e.started_at, e.ended_at or 0.0) for e, _, _ in self._promotions]
         spans += [(ruling.started_at, ruling.at) for ruling in self._holdbacks]
+        shown = [hearing.alarm.comparison for hearing in self._hearings]
+        spans += [(comparison.started_at, comparison.ended_at or 0.0) for comparison in shown]
         self._from, self._until = min((s for s, _ in spans), default=0.0), max((e for _, e in spans), default=0.0)
 
     def _to_decide(self, rulings: Iterable[Ruling | str], reach: float) -> list[Ruling]:
@@ -45,6 +49,13 @@ class Casebook:
             elif self._on_record(_title(ruling), ruling.experiment, ruling.started_at, ruling.at, reach):
                 found.append(ruling)
         return found
+
+    def _to_raise(self, found: Iterable[Alarm | str], reach: float) -> Iterator[Alarm]:
+        for alarm in found:
+            if isinstance(alarm, str):
+                self._report.left_out[alarm] += 1
+            elif self._on_record("alarms", alarm.comparison.id, alarm.comparison.started_at, alarm.at, reach):
+                yield alarm
 
     def _on_record(self, what: str, experiment: str, start: float, end: float, reach: float) -> bool:
         if experiment in self._facts.elsewhere:
@@ -73,12 +84,16 @@ class Casebook:
         """A request was assigned."""
         if frame["first"] and self._from <= frame["at"] <= self._until:
             self._units.setdefault(frame["id"], Unit(frame))
+        for hearing in self._hearings:
+            hearing.assignment(frame)
 
     def outcome(self, frame: Frame) -> None:
         """An answer has ended."""
         unit = self._units.get(frame["id"])
         if unit is not None:
             unit.settled(frame)
+        for hearing in self._hearings:
+            hearing.outcome(frame)
 
     def feedback(self, frame: Frame) -> None:
         """A user has said what an answer was worth."""
@@ -102,6 +117,8 @@ class Casebook:
         units = sorted(self._units.values(), key=lambda unit: (unit.at, unit.id))
         for ruling in self._holdbacks:
             self._reread(ruling, units)
+        for hearing in self._hearings:
+            self._raise(hearing, units)
         for experiment, candidate, evidence in self._promotions:
             self._promotion(experiment, candidate, evidence, units)
 
@@ -122,6 +139,14 @@ class Casebook:
             assert found[0] is not None
             raise DiffersError(ruling.record, *found[0])
         self._report.right[_title(ruling)] += 1
+
+    def _raise(self, hearing: Hearing, units: list[Unit]) -> None:
+        choices = self._timeline.between(hearing.alarm.comparison.started_at, hearing.alarm.at)
+        found = [hearing.disagreement(units, terms) for terms in choices]
+        if None not in found:
+            assert found[0] is not None
+            raise DiffersError(hearing.alarm.record, *found[0])
+        self._report.right["alarms"] += 1
 
     def _promotion(
         self, experiment: Experiment, candidate: Candidate, evidence: Mapping[str, Any], units: list[Unit]

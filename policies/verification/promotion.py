@@ -6,6 +6,7 @@ from typing import Any
 from policies.evidence import PromotionTest
 from policies.factorial import Sides, propensity
 from policies.fitness import Gates, Weights, reward_value
+from policies.outcome import OUTSIDE
 from policies.registry.values import Candidate, Experiment
 from policies.verification.report import Difference, first_difference
 from policies.verification.terms import Terms
@@ -37,6 +38,12 @@ class Unit:
                 *(frame["failure"], frame["validators"], frame["last_byte_ms"]),
                 *(frame["output_tokens"], frame["repairs"], frame["cost_usd"]),
             )
+
+    def failed(self, deadline_s: float) -> bool:
+        """Whether its answer was none by then, or one that failed."""
+        if self.outcome is None or self.outcome_at > self.at + deadline_s:
+            return True
+        return self.outcome[0] is not None and self.outcome[0] not in OUTSIDE
 
     def score(self, until: float) -> float | None:
         """What the user last said up to then."""

@@ -299,3 +299,79 @@ async def test_a_forged_trip_on_the_fleets_sums_is_named(world: World, name: str
     change, word = FORGED[name]
     _, differs = await check(world, forging(change))
     assert word in str(differs)
+
+
+# -- alarms ----------------------------------------------------------------------------------------------------------
+
+
+async def alarmed(world: World) -> None:
+    """The detector's first alarm falls into a freeze and only restarts it; the second begins a comparison."""
+    _, new = await promoted(world)
+    await world.registry.set_state("freeze", {"frozen": True})
+    for start, frozen in ((10_000, True), (11_000, False)):
+        await world.registry.set_state("freeze", {"frozen": frozen})
+        await world.record(traffic(world, 200, {new: HARM}, start=start, experiment=None))
+        await world.record(traffic(world, 3, {new: HARM}, start=start, experiment=None)[:2])  # met before: no news
+        world.now += 10
+        await Vigil().look(world.context())
+
+
+async def test_an_alarm_comes_out_again(world: World) -> None:
+    await alarmed(world)
+    (note,) = [note for note in await world.registry.notes(POLICY) if note.action == "alarm"]
+    assert note.detail["first"][0] > note.detail["since"], "the first one restarted the detector"
+    report, differs = await check(world)
+    assert differs is None
+    assert report.right["alarms"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"detector": {"failures": 9}}, "detector.failures"),
+        ({"detector": {"baseline": 0.001}}, "detector.baseline"),
+        ({"detector": {"mean_units": 2.0}}, "detector.mean_units"),
+        ({"first": [0.0, ""]}, "detector."),
+        ({"since": 1e12}, "detector."),
+    ],
+)
+async def test_a_forged_alarm_is_named(world: World, change: dict[str, Any], word: str) -> None:
+    await alarmed(world)
+
+    def forge(facts: Facts) -> Facts:
+        notes = facts.policies[POLICY].notes
+        at = next(n for n, note in enumerate(notes) if note.action == "alarm")
+        detail = dict(notes[at].detail)
+        for name, value in change.items():
+            detail[name] = {**detail[name], **value} if isinstance(value, dict) else value
+        notes[at] = replace(notes[at], detail=detail)
+        return facts
+
+    _, differs = await check(world, forge)
+    assert str(differs).startswith("alarm about v1.1 before the comparison ")
+    assert word in str(differs)
+
+
+async def test_a_dropped_answer_before_an_alarm_is_named(world: World) -> None:
+    await alarmed(world)
+    world.writers.pop("w0").close()
+    frames = [frame for _, frame in read_frames(world.home / "spool" / "w0")]
+    counted = next(f["id"] for f in frames if f["t"] == "outcome" and f["failure"] and f["id"] >= "r011000")
+    rewrite(world.home, lambda frame: frame["id"] != counted)
+    _, differs = await check(world)
+    assert str(differs).startswith("alarm about v1.1 ")
+
+
+async def test_an_alarm_of_an_older_version_is_left_out_and_said_so(world: World) -> None:
+    await alarmed(world)
+
+    def older(facts: Facts) -> Facts:
+        notes = facts.policies[POLICY].notes
+        at = next(n for n, note in enumerate(notes) if note.action == "alarm")
+        detail = {name: value for name, value in notes[at].detail.items() if name != "first"}
+        notes[at] = replace(notes[at], detail=detail)
+        return facts
+
+    report, differs = await check(world, older)
+    assert differs is None
+    assert report.left_out["alarms: where their detector began is not on record"] == 1
