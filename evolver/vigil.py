@@ -156,7 +156,12 @@ async def _re_randomise(subject: Promoted, post: Post, context: Context) -> None
     seen = f"{detector.failures} failures of {detector.units}, {detector.baseline:.2%} were to be expected at most"
     log.warning("policy %s: %s fails more often than it did (%s)", version.policy, version.label, seen)
     assert baseline is not None
-    detail = {"why": seen, "experiment": experiment.id, "predecessor": previous, "detector": detector.to_dict()}
+    detail: dict[str, Any] = {
+        "why": seen,
+        "experiment": experiment.id,
+        "predecessor": previous,
+        "detector": detector.to_dict(),
+    }
     if post.first is not None:
         detail |= {"arm": version.genome.content_hash, "since": post.since, "first": post.first, "last": post.after}
         detail |= {"comparison": baseline.id, "shown": shown_by(subject, baseline)}

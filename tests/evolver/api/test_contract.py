@@ -103,13 +103,14 @@ def _wrong(described: dict[str, Any], path: str) -> Iterator[dict[str, Any]]:
 
 
 def _wrong_values(parameter: str, path: str) -> list[dict[str, Any]]:
-    return {
+    found: dict[str, list[dict[str, Any]]] = {
         "limit": [{"path": url(path), "params": {"limit": limit}} for limit in LIMITS],
         "after": [{"path": url(path), "params": {"after": "no such row"}}],
         "version": [{"path": url(path, "v9.9")}, {"path": url(path, "%00")}],
         "candidate": [{"path": url(path, candidate="nobody")}],
         "If-Match": [{"path": url(path), "headers": {"If-Match": '"waiting:999"'}, "json": GOOD.get(path)}],
-    }.get(parameter, [])
+    }
+    return found.get(parameter, [])
 
 
 async def test_nothing_is_served_that_is_not_described(world: World) -> None:

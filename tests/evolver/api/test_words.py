@@ -70,7 +70,7 @@ async def test_freeze_and_thaw(world: World, api: Api) -> None:
 async def test_who_has_not_seen_the_last_change_is_refused(world: World, api: Api) -> None:
     await world.candidate("judged")
     (listed,) = (await get(api, "/api/v1/candidates"))["candidates"]
-    seen = {"If-Match": f'"{listed["id"]}:{listed["revision"]}"'}
+    seen: dict[str, Any] = {"If-Match": f'"{listed["id"]}:{listed["revision"]}"'}
     async with api.post("/api/v1/candidates/c0ffee/approve", headers=seen) as answer:
         assert answer.status == 200
         now: dict[str, Any] = {"If-Match": answer.headers["ETag"]}
@@ -82,7 +82,7 @@ async def test_who_has_not_seen_the_last_change_is_refused(world: World, api: Ap
 
 async def test_a_repeated_request_gets_the_answer_it_had(world: World, api: Api) -> None:
     await world.candidate("judged")
-    once = {"Idempotency-Key": "k1"}
+    once: dict[str, Any] = {"Idempotency-Key": "k1"}
     first = await post(api, "/api/v1/candidates/c0ffee/canary", **once)
     assert await post(api, "/api/v1/candidates/c0ffee/canary", **once) == first
     assert len(await world.registry.experiments(POLICY)) == 1
