@@ -4,6 +4,8 @@ Beyond some number of outcomes a tick the rest is left out, whatever they are: a
 learns nothing from thousands, and the request path is the one that pays.
 """
 
+from collections.abc import Mapping
+
 from policies.evidence import ProviderState, ProviderWatch
 
 _PER_TICK = 64
@@ -18,6 +20,7 @@ class Outages:
         self._room = _PER_TICK
         self._changed: set[str] = set()
         self._ended: dict[str, float] = {}  # when an upstream's last outage was over
+        self._told: Mapping[str, float] = {}
 
     def add(self, upstream: str, policy: str, arm: str, failed: bool, now: float) -> None:
         """One first answer of an arm."""
@@ -35,6 +38,13 @@ class Outages:
             self._changed.add(upstream)
             if not watch.state().outage:
                 self._ended[upstream] = at
+
+    def hear(self, told: Mapping[str, float]) -> None:
+        """What workers have written down: until when (Unix seconds, infinite) which upstreams were down, at the latest.
+
+        A worker to which an arm has sent little does not know its usual level, and sees no outage by itself.
+        """
+        self._told = told
 
     def turn(self) -> set[str]:
         """A new tick: the upstreams whose state has changed in the last one."""
@@ -61,7 +71,8 @@ class Outages:
         if upstream is None or upstream == control:
             return False
         watch = self._watches.get(upstream)
-        return self._ended.get(upstream, 0.0) > since or (watch is not None and watch.state().outage)
+        until = max(self._ended.get(upstream, 0.0), self._told.get(upstream, 0.0))
+        return until > since or (watch is not None and watch.state().outage)
 
     @property
     def policies(self) -> set[str]:

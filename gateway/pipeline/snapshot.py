@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from config.settings import Policy, Settings
@@ -38,17 +39,26 @@ class PolicySnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All policies of the configuration, and the operator's freeze."""
+    """All policies of the configuration, and the operator's freeze.
+
+    `outages`: upstreams that some worker has found down, and until when (Unix seconds; infinite: it goes on).
+    """
 
     policies: Mapping[str, PolicySnapshot] = field(default_factory=dict)
     frozen: bool = False
+    outages: Mapping[str, float] = field(default_factory=dict)
 
 
 async def read(registry: Registry, names: Iterable[str]) -> Snapshot:
     """Everything an epoch needs of the registry."""
     holdbacks = {holdback.policy: holdback for holdback in await registry.holdbacks()}
     policies = {}
+    outages: dict[str, float] = {}
     for name in names:
+        for incident in await registry.incidents(name):
+            if incident.kind == "PROVIDER":
+                until = inf if incident.resolved_at is None else incident.resolved_at
+                outages[incident.subject] = max(outages.get(incident.subject, 0.0), until)
         policies[name] = PolicySnapshot(
             versions=tuple(await registry.versions(name)),
             pointer=await registry.production(name),
@@ -59,7 +69,7 @@ async def read(registry: Registry, names: Iterable[str]) -> Snapshot:
             intents=await registry.state(f"intents:{name}"),
         )
     freeze = await registry.state("freeze")
-    return Snapshot(policies, bool(freeze.get("frozen")))
+    return Snapshot(policies, bool(freeze.get("frozen")), outages)
 
 
 async def publish_configured(registry: Registry, settings: Settings, now: float) -> None:

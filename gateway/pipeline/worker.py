@@ -292,6 +292,7 @@ class Worker:
 
     async def _read_snapshot(self, patience_s: float | None = PATIENCE_S) -> None:
         self.snapshot = await read(self._registry, self.settings.policies)
+        self.core.outages.hear(self.snapshot.outages)
         await self._builder.prepare(self._registry, self.settings, self.snapshot, patience_s=patience_s)
 
     def refused(self, message: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.pipeline.outages import Outages
+from policies.registry.values import Incident
 from tests.gateway.pipeline.conftest import Running, running, settings
 from tests.gateway.pipeline.experiments import canary, genome
 from tests.gateway.pipeline.scripted import Visit, completion, provider, whole
@@ -98,6 +99,29 @@ async def test_an_outage_that_is_over_excuses_the_comparison_that_it_fell_into(t
             assert run.decision.rolls_back
             assert (gateway.core.metrics.trips, run.tripped) == (0, False)
             assert [i.kind for i in await gateway.worker._registry.incidents("assistant")] == ["PROVIDER"]
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_an_outage_that_another_worker_has_found_excuses_as_well(tmp_path: Path, told: bool) -> None:
+    """This one does not know the arm's usual level: by itself it would call the failures the candidate's own."""
+    async with (
+        provider(fine) as first,
+        provider(Failing(0)) as second,
+        running(two_upstreams(first, second), tmp_path) as gateway,
+    ):
+        await canary(gateway, "c1", genome("Be terse.", model_key="small"))
+        if told:
+            found = Incident("p", "assistant", "PROVIDER", gateway.core.now(), "second", "down", {})
+            await gateway.worker._registry.add_incident(found)
+            await gateway.until(lambda: "second" in gateway.worker.snapshot.outages)
+        (run,) = gateway.core.evidence.running.values()
+        n = 0
+        while run.decision is None or not run.decision.rolls_back:
+            n += 1
+            await gateway.ask("hello", headers={"x-evogate-session": f"s{n}"})
+            gateway.worker.guard.tick()
+        assert gateway.core.outages.down() == {}
+        assert (gateway.core.metrics.trips, len(gateway.worker.guard.held)) == ((0, 1) if told else (1, 0))
 
 
 async def test_what_was_held_back_is_carried_out_as_it_was_first_decided(
