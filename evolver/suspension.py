@@ -39,6 +39,8 @@ async def suspended(candidate: Candidate, experiment: Experiment | None, outages
             await _suspend(candidate, experiment, upstream, context)
         await context.registry.close_experiment(experiment.id, "INCONCLUSIVE", {}, now=context.now)
         return True
+    if noted is not None and upstream is not None and await _left_open(candidate, noted, upstream, context):
+        upstream = None
     if noted is not None and upstream is None and not await frozen(context.registry):
         if experiment is None:
             if not await _may_return(candidate, noted, context):
@@ -91,6 +93,25 @@ async def _write_down(policy: str, upstream: str, found: Outage, context: Contex
     )
     await context.registry.add_incident(incident)
     await context.registry.resolve_incident(incident.id, now=found.until)
+
+
+async def _left_open(candidate: Candidate, noted: dict[str, Any], upstream: str, context: Context) -> bool:
+    """Whether the incident is all that is left of the outage: no gateway lives that would end it.
+
+    One that lives ends it with the arms that showed it, which a suspension takes away. So an incident that is older
+    than the breaker's window, beside an upstream that answers, is ended here.
+    """
+    policy = context.policy(candidate.policy)
+    incidents = [i for i in await context.registry.incidents(candidate.policy) if i.resolved_at is None]
+    ours = [i for i in incidents if i.kind == "PROVIDER" and i.subject == upstream]
+    if policy is None or any(context.now - i.at < policy.breaker.window_s for i in ours):
+        return False
+    if not await _may_return(candidate, noted, context):
+        return False
+    for incident in ours:
+        log.info("incident %s is over: its upstream answers, and nobody has ended it", incident.id)
+        await context.registry.resolve_incident(incident.id, now=context.now)
+    return True
 
 
 async def _suspend(candidate: Candidate, experiment: Experiment, upstream: str, context: Context) -> None:

@@ -105,6 +105,26 @@ async def test_the_second_suspension_pauses_longer(world: World) -> None:
             assert await state(world, candidate) == ("canary", number, [candidate.id])
 
 
+async def test_an_incident_that_nobody_is_left_to_end_keeps_no_candidate_out_for_ever(world: World) -> None:
+    """The gateway that wrote it down died with it."""
+    async with running_sandbox(1, delay_scale=0.0, failure_scale=0.0) as healthy:
+        world.configure(with_other(world, CLOSED_PORT, window_s=300.0))
+        candidate, watch = await canary(world, on_small(world.production.genome)), Watch()
+        await down(world, OTHER)
+        await watch.look(world.context())
+        world.now += 301.0
+        await watch.look(world.context())
+        assert await state(world, candidate) == ("canary", 1, []), "it does not answer"
+        world.configure(with_other(world, healthy, window_s=600.0))
+        await watch.look(world.context())
+        assert await state(world, candidate) == ("canary", 1, []), "it may be going on"
+        world.now += 300.0
+        await watch.look(world.context())
+        assert await state(world, candidate) == ("canary", 1, [candidate.id])
+        (incident,) = await world.registry.incidents(POLICY)
+        assert incident.resolved_at == world.now
+
+
 async def test_nothing_returns_while_everything_is_frozen(world: World) -> None:
     async with running_sandbox(1, delay_scale=0.0, failure_scale=0.0) as healthy:
         world.configure(with_other(world, healthy))
