@@ -12,13 +12,13 @@ from typing import Any
 from evolver.context import Context, frozen
 from evolver.store import Draw, Place
 from policies.evidence import SampleRatio
+from policies.evidence.sample_ratio import SampleRatios
 from policies.registry.values import Incident
 
 log = logging.getLogger(__name__)
 
 BATCH = 2_000
 LAG_S = 2.0  # by then every writer's frames of that time are in the database
-SETS = 8  # of arms that are remembered; workers with an old epoch still draw among the former one
 KIND = "SAMPLE_RATIO"
 
 
@@ -27,27 +27,20 @@ class Bets:
     """One policy's tests, by their arms, and the place up to which draws are read."""
 
     after: Place = (0.0, "")
-    ratios: dict[str, SampleRatio] = field(default_factory=dict)
+    ratios: SampleRatios = field(default_factory=SampleRatios)
 
     def add(self, draw: Draw) -> SampleRatio | None:
         """Bet on one draw; the test that fires with it, which is taken out."""
         self.after = draw.place
-        arms = " ".join(sorted(draw.odds))
-        ratio = self.ratios.pop(arms, None) or SampleRatio()
         try:
-            ratio.add(draw.arm, draw.odds)
+            return self.ratios.add(draw.arm, draw.odds)
         except ValueError as error:
             log.warning("request %s is left out of the sample-ratio test: %s", draw.place[1], error)
-        if ratio.fired:
-            return ratio
-        self.ratios[arms] = ratio  # behind the others: the least recently used comes first
-        if len(self.ratios) > SETS:
-            del self.ratios[next(iter(self.ratios))]
-        return None
+            return None
 
     def to_dict(self) -> dict[str, Any]:
         """The whole state, JSON-able."""
-        return {"after": list(self.after), "ratios": [[arms, r.to_dict()] for arms, r in self.ratios.items()]}
+        return {"after": list(self.after), "ratios": [[arms, r.to_dict()] for arms, r in self.ratios.tests.items()]}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Bets":
@@ -55,7 +48,8 @@ class Bets:
         if not data:
             return cls()
         at, name = data["after"]
-        return cls((at, name), {arms: SampleRatio.from_dict(ratio) for arms, ratio in data["ratios"]})
+        tests = {arms: SampleRatio.from_dict(ratio) for arms, ratio in data["ratios"]}
+        return cls((at, name), SampleRatios(tests))
 
 
 class Odds:

@@ -124,3 +124,33 @@ class SampleRatio:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`."""
         return cls(**{**data, "tilts": [Tilt(**tilt) for tilt in data["tilts"]]})
+
+
+SETS = 8  # of arms that are remembered; workers with an old epoch still draw among the former one
+
+
+@dataclass(slots=True)
+class SampleRatios:
+    """A test for each set of arms, which is known before the draw; the least recently used is forgotten beyond `SETS`.
+
+    One that has fired is taken out: the next draw among its arms begins anew.
+    """
+
+    tests: dict[str, SampleRatio] = field(default_factory=dict)
+
+    def add(self, arm: str, odds: Mapping[str, float]) -> SampleRatio | None:
+        """One draw; the test that fires with it.
+
+        Raises:
+            ValueError: the odds are no probabilities.
+        """
+        arms = " ".join(sorted(odds))
+        ratio = self.tests.pop(arms, None) or SampleRatio()
+        try:
+            ratio.add(arm, odds)
+        finally:
+            if not ratio.fired:
+                self.tests[arms] = ratio  # behind the others: the least recently used comes first
+                if len(self.tests) > SETS:
+                    del self.tests[next(iter(self.tests))]
+        return ratio if ratio.fired else None

@@ -11,6 +11,7 @@ from policies.verification.docket import Docket
 from policies.verification.facts import PolicyFacts
 from policies.verification.fleet import fleet_disagreement
 from policies.verification.holdbacks import reread
+from policies.verification.odds import Draws
 from policies.verification.promotion import Rerun, Unit
 from policies.verification.report import Difference, DiffersError, Report
 from policies.verification.rulings import breaker_rulings, holdback_rulings, promotion_rulings
@@ -33,6 +34,11 @@ class Casebook:
             for ruling in promotion_rulings(facts)
             if self._on_record("promotion tests", ruling[0].id, ruling[0].started_at, ruling[0].ended_at or 0.0, reach)
         ]
+        self._draws = Draws(facts.incidents)
+        if self._draws and (facts.elsewhere or reach > 0.0):
+            why = "on records of several machines" if facts.elsewhere else "their first records have been retired"
+            report.left_out[f"sample-ratio alarms: {why}"] += len(self._draws)
+            self._draws = Draws([])
         self._retrials: list[Retrial] = []
         self._units: dict[str, Unit] = {}
         spans = [(e.started_at, e.ended_at or 0.0) for e, _, _ in self._promotions]
@@ -86,6 +92,8 @@ class Casebook:
             self._units.setdefault(frame["id"], Unit(frame))
         for hearing in self._hearings:
             hearing.assignment(frame)
+        if self._draws:
+            self._draws.assignment(frame)
 
     def outcome(self, frame: Frame) -> None:
         """An answer has ended."""
@@ -119,6 +127,10 @@ class Casebook:
             self._reread(ruling, units)
         for hearing in self._hearings:
             self._raise(hearing, units)
+        for record, differs in self._draws.disagreements():
+            if differs is not None:
+                raise DiffersError(record, *differs)
+            self._report.right["alarms"] += 1
         for experiment, candidate, evidence in self._promotions:
             self._promotion(experiment, candidate, evidence, units)
 

@@ -8,9 +8,10 @@ import pytest
 
 from evolver.context import frozen
 from evolver.news import News
-from evolver.odds import LAG_S, SETS, Bets, Odds
+from evolver.odds import LAG_S, Bets, Odds
 from evolver.store import Draw
 from gateway.recording.frames import Frame
+from policies.evidence.sample_ratio import SETS
 from tests.evolver.support import POLICY, World, exchange
 
 ODDS = [("a", 0.8), ("b", 0.2)]
@@ -152,5 +153,5 @@ def test_each_set_of_arms_has_a_test_of_its_own_and_old_ones_are_forgotten() -> 
     bets = Bets()
     for number in range(SETS + 3):
         bets.add(Draw((float(number), ""), "a", {"a": 0.5, f"b{number}": 0.5}))
-    assert list(bets.ratios) == [f"a b{number}" for number in range(3, SETS + 3)]
+    assert list(bets.ratios.tests) == [f"a b{number}" for number in range(3, SETS + 3)]
     assert Bets.from_dict(bets.to_dict()) == bets

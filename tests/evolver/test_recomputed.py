@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from evolver.odds import Odds
 from evolver.replay import gates_of, weights_of
 from evolver.stations.deploy import holdback_experiment
 from evolver.stations.promotion import Promotion
@@ -39,8 +40,13 @@ WRITERS = 3
 AFTER = 1e12  # everything on record is older
 
 
-def traffic(world: World, count: int, rates: dict[str, float], *, start: int, experiment: str | None) -> list[Frame]:
-    """New conversations, drawn evenly among the arms of `rates`, which refuse so often; some answers never come."""
+def traffic(
+    world: World, count: int, rates: dict[str, float], *, start: int, experiment: str | None, skew: float = 0.5
+) -> list[Frame]:
+    """New conversations, drawn evenly among the arms of `rates`, which refuse so often; some answers never come.
+
+    `skew` is the share that the second arm gets in truth.
+    """
     rng, arms, policy = Random(start), list(rates), world.settings.policies[POLICY]
     worth = reward_value(
         failure=None,
@@ -57,7 +63,7 @@ def traffic(world: World, count: int, rates: dict[str, float], *, start: int, ex
     frames: list[Frame] = []
     for number in range(start, start + count):
         world.now += 0.1
-        arm = rng.choice(arms)
+        arm = rng.choices(arms, [1.0 - skew, skew])[0] if len(arms) > 1 else arms[0]
         given: dict[str, Any] = {
             "arm": arm,
             "arms": [(name, 1 / len(arms)) for name in arms],
@@ -375,3 +381,47 @@ async def test_an_alarm_of_an_older_version_is_left_out_and_said_so(world: World
     report, differs = await check(world, older)
     assert differs is None
     assert report.left_out["alarms: where their detector began is not on record"] == 1
+
+
+# -- odds that are not in force ----------------------------------------------------------------------------------------
+
+
+async def skewed(world: World) -> None:
+    """More go to the candidate than the odds on record say; the evolver stops everything, twice."""
+    world.configure(make_settings(policy=SETTINGS))
+    await publish_configured(world.registry, world.settings, world.now - 900.0)
+    candidate = await world.candidate("judged")
+    _, experiment = await start_canary(
+        world.registry, candidate, who="operator:eve", reason="", counted=False, now=world.now
+    )
+    rates = {world.production.genome.content_hash: USUAL, candidate.genome.content_hash: USUAL}
+    for start in (1, 10_000):
+        await world.record(traffic(world, 400, rates, start=start, experiment=experiment.id, skew=0.8))
+        world.now += 10.0
+        await Odds().look(world.context())
+        await world.registry.set_state("freeze", {"frozen": False})
+    assert {incident.kind for incident in await world.registry.incidents(POLICY)} == {"SAMPLE_RATIO"}
+
+
+async def test_a_sample_ratio_alarm_comes_out_again(world: World) -> None:
+    await skewed(world)
+    report, differs = await check(world)
+    assert differs is None
+    assert report.right["alarms"] == len(await world.registry.incidents(POLICY)) >= 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("e_value", 1e9), ("units", 7), ("drawn", "a"), ("counts", {"a": {}})])
+async def test_a_forged_sample_ratio_alarm_is_named(world: World, name: str, value: Any) -> None:
+    await skewed(world)
+
+    def forge(facts: Facts) -> Facts:
+        policy = facts.policies[POLICY]
+        forged = replace(policy.incidents[0], evidence={**policy.incidents[0].evidence, name: value})
+        policy.incidents[0] = forged
+        for n, note in enumerate(policy.notes):
+            if note.action == "incident" and note.subject == forged.id:
+                policy.notes[n] = replace(note, detail={**note.detail, "digest": digest(forged)})
+        return facts
+
+    _, differs = await check(world, forge)
+    assert str(differs).startswith("incident sample-ratio-")
