@@ -104,7 +104,7 @@ class Worker:
         self._reading = asyncio.Lock()  # an older reading of the registry must not replace a newer one
         self.desk = Desk(self.core, home / "spool", recording.retain_s)
         self.app = DataPlane(self.core, self.desk)
-        self._fence = Fence(registry, writer, holder_in(home), self.core.now)
+        self._fence = Fence(registry, writer, holder_in(home, shared=settings.registry.url is not None), self.core.now)
         self.peers = Peers(self.core, registry, self._builder.routers, self._fence)
         self.guard = Guard(self.core, registry, self.verdicts, self.rebuild)
         self.core.on_alarm = self._alarm

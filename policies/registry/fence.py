@@ -31,17 +31,19 @@ _LOOK_EVERY_S = 0.5
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-def holder_in(home: Path) -> str:
+def holder_in(home: Path, *, shared: bool) -> str:
     """Who works in that folder, for people to read; a restart there is the same, a copy on another machine is not.
 
     Names of machines and folders may be alike, so what tells running machines and their disks apart is digested in.
+    Where the registry is not `shared` with others the machine goes unnamed: a container is called anew each time.
     """
     told = home.stat()
     apart = [str(told.st_dev), str(told.st_ino)]
     with suppress(OSError):  # not on Linux
         apart.append(_BOOT.read_text(encoding="ascii").strip())
     digest = blake2b(" ".join(apart).encode(), digest_size=4).hexdigest()
-    return f"{socket.gethostname()}:{home.resolve()} ({digest})"
+    machine = f"{socket.gethostname()}:" if shared else ""
+    return f"{machine}{home.resolve()} ({digest})"
 
 
 class Fence:
