@@ -28,8 +28,8 @@ def verify(rate: bool, home: Path, as_json: bool) -> None:
     First the recordings' hash chain is checked against the heads anchored in the registry: what was changed, removed
     or added after it was written, up to the last anchor (at most 10 s old while the gateway runs). Then draws, failure
     classes, rewards, rollbacks and ejections, promotions, alarms, thresholds and moves of production are computed
-    again, to the last bit, from the recorded fields; bodies are not needed. What can't be is counted with the reason. Nothing vouches for
-    records where both spool and registry were replaced.
+    again, to the last bit, from the recorded fields; bodies are not needed. What can't be is counted with the reason.
+    Nothing vouches for records where both spool and registry were replaced.
 
     Exit code 1 where something differs: a line for each place where the chain breaks, and the first decision that
     does not come out again.
