@@ -379,7 +379,7 @@ class Limits(Section):
     upload_bytes: int = Field(default=1_073_741_824, ge=1024)  # of what no policy covers, sent on as it arrives
     connections: int = Field(default=10_000, ge=1)
     feedback_per_minute: int = Field(default=60_000, ge=1)  # of one credential, to a worker
-    feedback_share: float = Field(default=0.5, gt=0.0, le=1.0)  # of a policy's answers that one credential may judge
+    feedback_share: float = Field(default=1.0, gt=0.0, le=1.0)  # of a policy's answers that one credential may judge
     header_timeout_s: Seconds = 30.0
     keepalive_s: Seconds = 75.0
     tunnel_idle_s: Seconds = 300.0  # of WebSockets and their like

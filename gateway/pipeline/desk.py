@@ -7,8 +7,8 @@
 3. At most `WAITING` searches wait; beyond that a word is refused, to be sent again.
 4. A credential may send so many words a minute (`gateway.limits.feedback_per_minute`): a flood from one client is
    refused and moves no decision.
-5. Of a policy's answers it may judge a share (`gateway.limits.feedback_share`), and `AT_ONCE` answers' worth beyond it:
-   no client alone decides what is thought of an arm. The arm that a word is about has no say in whether it is taken,
+5. Where many clients share a policy, one may judge a share of its answers (`gateway.limits.feedback_share` below 1), and
+   `AT_ONCE` answers' worth beyond it: none alone decides what is thought of an arm. The arm that a word is about has no say in whether it is taken,
    or the cap would thin out one side of a comparison. What another worker has answered counts together.
 """
 
@@ -104,11 +104,11 @@ class Desk:
 
     def _beyond_its_share(self, client: bytes, said: Feedback, policy: str | None) -> Heard | None:
         """The refusal, where the credential has judged its share of the policy's answers (None: of all policies')."""
-        if said.score is None:
-            return None  # moves no posterior and no evidence
+        share = self._core.epoch.settings.gateway.limits.feedback_share
+        if said.score is None or share >= 1.0:
+            return None  # it moves no posterior and no evidence; or one application speaks for all users
         counters = self._core.metrics.arms.items()
         answers = sum(each.requests for (name, _), each in counters if policy is None or name == policy)
-        share = self._core.epoch.settings.gateway.limits.feedback_share
         bucket = client + (policy or "").encode()
         wait = self._shares.take(bucket, answers, rate=share, most=share * AT_ONCE)
         if not wait:

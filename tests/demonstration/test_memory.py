@@ -45,7 +45,7 @@ policies:
     mode: approve
     genome: {{prompt: {{rubric: "You are a helpful assistant."}}, strategy: {{model_key: large, temperature: 0.3}}}}
     budgets: {{p95_ms: 5000, usd_per_request: 0.02}}
-gateway: {{port: 0, admin_port: 0, poll_s: 0.1, limits: {{feedback_share: 1}}}}
+gateway: {{port: 0, admin_port: 0, poll_s: 0.1}}
 evolver: {{search: {{num_generations: 1, usd_per_cycle: 0.5, calls_per_cycle: 200}}}}
 """
 RULES = PromptLayer.model_validate({"rubric": ["You are a helpful assistant.", "Say the value with its unit."]})
