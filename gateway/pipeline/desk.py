@@ -7,10 +7,10 @@
 3. At most `WAITING` searches wait; beyond that a word is refused, to be sent again.
 4. A credential may send so many words a minute (`gateway.limits.feedback_per_minute`): a flood from one client is
    refused and moves no decision.
-5. Where many clients share a policy, one may judge a share of its answers (`gateway.limits.feedback_share` below 1), and
-   `AT_ONCE` answers' worth beyond it: none alone decides what is thought of an arm. The arm that a word is about has no
-   say in whether it is taken, or the cap would thin out one side of a comparison. What another worker has answered
-   counts together.
+5. Where many clients share a policy, one may judge a share of its answers (`gateway.limits.feedback_share` below 1),
+   and `AT_ONCE` answers' worth beyond it: none alone decides what is thought of an arm. The arm that a word is about
+   has no say in whether it is taken, or the cap would thin out one side of a comparison. What another worker has
+   answered counts together.
 """
 
 import asyncio
