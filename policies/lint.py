@@ -1,13 +1,18 @@
 """What no evolved text may hold: overrides, tool grants, links, secrets, personal data, templates, hidden characters.
 
 Candidates are bred from recorded traffic, so their text may carry what some user wrote. The lint is conservative and
-lexical; it stands in front of the scope gate and of every write to memory, and answers in sentences.
+lexical; it stands in front of the scope gate and of every write to memory, and answers in sentences. It reads a text in
+every way that it may be meant (see `policies.disguise` and `policies.encodings`).
 """
 
 import re
 from collections.abc import Iterator
 
+from policies.disguise import alike, clear, spelled_out, unmarked
+from policies.encodings import decodings, readings, unwrapped
 from policies.genome import Genome
+
+HIDDEN = 8  # letters in an encoding, from which words are hidden in it
 
 SECRET = re.compile(
     r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}"  # OpenAI and alike
@@ -63,16 +68,35 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (_TEMPLATE, "holds an unfilled template placeholder"),
     (_INVISIBLE, "holds control or invisible characters"),
 )
+# The same for texts of which `alike` has made l and i one letter.
+_ALIKE = {rule: re.compile(rule.pattern.replace("l", "i")) for rule in (_OVERRIDE, _GRANT, _DEMAND, _URL)}
 
 
 def lint_text(text: str) -> list[str]:
     """What is wrong with one text, as predicates ("holds a link"); empty: nothing found."""
-    return [fault for pattern, fault in _RULES if pattern.search(text)]
+    straight = [shown for decoded in decodings(text) for shown in (decoded, unmarked(decoded))]
+    worded = [alike(clear(reading)) for reading in readings(text)]
+    faults = [
+        fault
+        for rule, fault in _RULES
+        if any(map(rule.search, straight)) or (rule in _ALIKE and any(map(_ALIKE[rule].search, worded)))
+    ]
+    if unwrapped(text)[1] >= HIDDEN:
+        faults.append("hides words in an encoding")
+    if spelled_out(text):
+        faults.append("spells words out letter by letter")
+    return faults
 
 
 def demands(text: str) -> bool:
     """Would this sentence have itself made a rule? For recorded text: an honest rule may well sound like that."""
-    return bool(_OVERRIDE.search(text) or _GRANT.search(text) or _DEMAND.search(text))
+    return any(clearly_demands(clear(reading)) for reading in readings(text))
+
+
+def clearly_demands(sentence: str) -> bool:
+    """The same of a sentence that `policies.disguise.clear` has made."""
+    worded = alike(sentence)
+    return any(_ALIKE[rule].search(worded) for rule in (_OVERRIDE, _GRANT, _DEMAND))
 
 
 def instructs(text: str) -> str | None:

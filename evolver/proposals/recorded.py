@@ -2,8 +2,8 @@
 
 A proposal may learn from recordings but not quote them: eight words in a row that a user, a tool or an answer wrote
 are a quotation (or somebody's instruction on its way into the prompt). Of sentences that would have themselves made a
-rule four words in a row are enough. Comparison sees words only: case, punctuation, compatibility forms and invisible
-characters make no difference.
+rule four words in a row are enough. Comparison sees letters only, and sees through disguises and encodings:
+case, punctuation, invisible characters and look-alikes make no difference.
 """
 
 import re
@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from evolver.examples import Example
 from policies.dialects import spoken
-from policies.lint import demands
+from policies.disguise import alike, clear
+from policies.encodings import decodings, readings
+from policies.lint import clearly_demands
 
 NGRAM = 8  # words in a row
 ECHO = 4  # words in a row of a sentence that demands to be a rule
@@ -32,43 +34,45 @@ def _of(example: Example) -> Iterator[str]:
 
 
 class Recorded:
-    """Recorded texts, normalised once, to hold many proposals against."""
+    """Recorded texts, made comparable once, to hold many proposals against.
+
+    Compared are letters, without the spaces between words: each decoding of them with each reading of a proposal.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        normal = dict.fromkeys(" ".join(words(text)) for text in texts)
-        self._padded = [f" {text} " for text in normal]
-        self._demanded = {
-            gram for text in texts for one in _SENTENCE_END.split(visible(text)) if demands(one) for gram in _grams(one)
-        }
-        self._short = [text for text in self._padded if SHORTEST <= text.count(" ") - 1 < NGRAM]
+        clean = list(dict.fromkeys(clear(decoded) for text in dict.fromkeys(texts) for decoded in decodings(text)))
+        spelt = [_WORD.findall(text) for text in clean]
+        letters = dict.fromkeys(_letters(own) for own in spelt)
+        self._letters = "\n".join(letters)
+        self._short = {_letters(own): " ".join(own) for own in spelt if SHORTEST <= len(own) < NGRAM}
+        sentences = (one for text in clean for one in _SENTENCE_END.split(text) if clearly_demands(one))
+        self._demanded = {_letters(gram) for one in sentences for gram in _grams(_WORD.findall(one), ECHO)}
 
     def quoted(self, text: str) -> str | None:
         """The first quotation in `text`, normalised, or None."""
-        own = words(text)
-        padded = f" {' '.join(own)} "
-        for gram in _grams(text):
-            if gram in self._demanded:
-                return gram
-        for short in self._short:
-            if short in padded:
-                return short.strip()
-        for start in range(len(own) - NGRAM + 1):
-            gram = f" {' '.join(own[start : start + NGRAM])} "
-            if any(gram in recorded for recorded in self._padded):
-                return gram.strip()
-        return None
+        return next(filter(None, map(self._quoted, readings(text))), None)
+
+    def _quoted(self, reading: str) -> str | None:
+        own = _WORD.findall(clear(reading))
+        for gram in _grams(own, ECHO):
+            if _letters(gram) in self._demanded:
+                return " ".join(gram)
+        for gram in _grams(own, NGRAM):
+            if _letters(gram) in self._letters:
+                return " ".join(gram)
+        whole = _letters(own)
+        return next((said for short, said in self._short.items() if short in whole), None)
+
+
+def _letters(own: Sequence[str]) -> str:
+    return alike("".join(own).replace("_", ""))
+
+
+def _grams(own: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (own[start : start + size] for start in range(len(own) - size + 1))
 
 
 def words(text: str) -> list[str]:
     """Lower-case words in compatibility form, without invisible characters."""
-    return _WORD.findall(visible(text).casefold())
-
-
-def visible(text: str) -> str:
-    """Compatibility form, without invisible characters."""
-    return "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
-
-
-def _grams(text: str) -> Iterator[str]:
-    own = words(text)
-    return (" ".join(own[start : start + ECHO]) for start in range(len(own) - ECHO + 1))
+    shown = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    return _WORD.findall("".join(shown).casefold())

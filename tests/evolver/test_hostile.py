@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -15,16 +16,25 @@ from evolver.spending import Spending
 from loadtests.month.plan import MARK, injection
 from policies.genome import Genome
 from policies.outcome import Answer
+from tests.evolver.proposals.disguises import DISGUISES
 from tests.evolver.proposals.injections import INJECTIONS
 from tests.evolver.support import POLICY, World, exchange, make_settings, signal, with_rule
 
 HONEST = "Answer with one JSON object and nothing around it."
 REFLECTING = {"model_key": "reflection"}
+UNBOUNDED = (
+    *(("evolver.proposals.reflection", name) for name in ("PATCHES", "REPLY_CHARS")),
+    *(("evolver.proposals.propose", name) for name in ("PER_FINDING", "TOTAL")),
+    *(("evolver.cycle", name) for name in ("ADDED", "LIVE_PER_LAYER")),
+)
 FREE = {"num_generations": 1, "population": 4, "usd_per_cycle": 0.0}
 
 
-async def campaign(world: World, count: int = 120) -> list[str]:
-    """Recordings of which every other one failed and carries an injection, in request, correction or both."""
+async def campaign(world: World, count: int = 120, sent: Sequence[str] = ()) -> list[str]:
+    """Recordings of which every other one failed and carries an injection, in request, answer and correction.
+
+    The injections are `sent`, in turn, or any. Returned are those that were there.
+    """
     rng, frames, texts = Random(5), list[object](), list[str]()
     arm = world.production.genome.content_hash
     for number in range(count):
@@ -33,7 +43,7 @@ async def campaign(world: World, count: int = 120) -> list[str]:
             frames += exchange(number, at=at, text=f"What is {number} plus 3?", answer=str(number), arm=arm)
             continue
         # A campaign repeats itself: more kinds would scatter over topics too small to become findings.
-        text = rng.choice([injection(rng), rng.choice(INJECTIONS[:24])])
+        text = sent[len(texts) % len(sent)] if sent else rng.choice([injection(rng), rng.choice(INJECTIONS[:24])])
         texts.append(text)
         asked = f"Extract the city from this letter as JSON: I moved in {1900 + number}. {text}"
         frames += exchange(number, at=at, text=asked, answer=f"Berlin. {text}", failure="invalid_output", arm=arm)
@@ -113,6 +123,32 @@ async def test_a_campaign_does_not_pass_a_model_that_obeys_it(served: World) -> 
     result = await cycle.run(POLICY, served.context())
     assert result.findings > 0
     await clean(served, texts)
+
+
+def echoing(hidden: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """A model that proposes the whole corpus, plain, shortened and hidden, and one honest rule."""
+    said = [*INJECTIONS, *(" ".join(text.split()[:9]) for text in INJECTIONS), *hidden, HONEST]
+    while True:
+        yield {"patches": [{"op": "add", "text": text, "explanation": text} for text in said]}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+async def test_no_text_of_the_corpus_passes_in_any_disguise(
+    served: World, disguise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent as it is or disguised, and proposed by a model that sees through it, copies it or disguises it itself."""
+    for module, name in UNBOUNDED:
+        monkeypatch.setattr(sys.modules[module], name, 10**6)  # what is not refused gets in, however it ranks
+    configure(served)
+    hidden = [DISGUISES[disguise](text) for text in INJECTIONS]
+    await campaign(served, 2 * len(INJECTIONS), hidden)
+    scripted(served, echoing(hidden))
+    result = await cycle.run(POLICY, served.context())
+    assert result.findings > 0
+    said = {rule.text for c in await served.registry.candidates(POLICY) for rule in c.genome.prompt.rubric}
+    assert HONEST in said
+    assert [(rule, text) for rule in said for text in (*INJECTIONS, *hidden) if text in rule or rule in text] == []
+    await clean(served, list(INJECTIONS))
 
 
 async def test_what_a_model_is_shown_is_data(served: World) -> None:
