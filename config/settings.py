@@ -211,8 +211,9 @@ class Budgets(Section):
 
 
 class NonInferiority(Section):
-    """Margins of the three non-inferiority tests, as shares of the unit interval."""
+    """Margins of the non-inferiority tests, as shares of the unit interval; 1.0 switches one off."""
 
+    quality: Share = 0.05  # of validators and feedback, without what an answer cost: savings may not be paid with it
     failure: Share = 0.05
     latency: Share = 0.05
     cost: Share = 0.05

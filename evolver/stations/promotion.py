@@ -1,8 +1,8 @@
 """canary -> promoted on evidence, inconclusive at the horizon.
 
 Units enter in the order of assignment, each as it stood at its deadline: reward and feedback are frozen there. The
-test needs superiority in reward and non-inferiority in failures, latency and cost at once (policies.evidence), and
-holds the smallest of the four e-values against e-LOND's threshold for this candidate's place in the stream.
+test needs superiority in reward and non-inferiority in quality, failures, latency and cost at once (policies.evidence),
+and holds the smallest of the five e-values against e-LOND's threshold for this candidate's place in the stream.
 """
 
 from dataclasses import dataclass
@@ -166,8 +166,11 @@ async def _over(candidate: Candidate, trial: Trial, policy: Policy, context: Con
         return "the horizon ended without proof"
     if trial.experiment.ordinal == 0:  # an operator wanted to see it
         return ""
-    if trial.test.intervals(ALPHA)["reward"].high < policy.promotion.min_gain:
+    spans = trial.test.intervals(ALPHA)
+    if spans["reward"].high < policy.promotion.min_gain:
         return "a sufficient gain is ruled out"
+    if spans["quality"].high < -policy.promotion.non_inferiority.quality:
+        return "its answers are worse than `promotion.non_inferiority.quality` allows, whatever they save"
     hopeful = trial.test.e_values["reward"] >= HOPELESS or min(trial.test.units) < ENOUGH
     if not hopeful and lasted_s >= policy.promotion.horizon_s / 10:
         live = await context.registry.candidates(candidate.policy, live=True)
@@ -197,6 +200,7 @@ async def _begin(candidate: Candidate, experiment: Experiment, policy: Policy, c
         experiment=experiment,
         test=PromotionTest(
             min_gain=policy.promotion.min_gain,
+            quality=margins.quality,
             failure=margins.failure,
             latency=margins.latency,
             cost=margins.cost,
@@ -232,6 +236,7 @@ def values_of(unit: Unit, trial: Trial, gates: Gates) -> dict[str, Any] | None:
         "challenger": unit.arm in trial.sides[1],
         "q": q,
         "reward": worth.value,
+        "quality": worth.parts["quality"],
         "failed": failure is not None,
         # Silence until the deadline is as slow as can be.
         "latency_share": 1.0 if unit.missing else min(unit.latency_ms / p95_ms, 1.0),

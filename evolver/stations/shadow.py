@@ -58,7 +58,7 @@ class Comparison:
 def comparison(policy: Policy) -> Comparison:
     """A new one, with the policy's margins."""
     margins = policy.promotion.non_inferiority
-    wanted = {"quality": margins.failure, "latency": margins.latency, "cost": margins.cost}
+    wanted = {"quality": margins.quality, "latency": margins.latency, "cost": margins.cost}
     return Comparison({name: PairedTest(delta) for name, delta in wanted.items()})
 
 

@@ -10,6 +10,7 @@ import orjson
 
 from config.settings import Settings
 from gateway.cli.common import config_option, existing, home_option, json_option, print_json, with_registry
+from gateway.cli.measured import measured
 from gateway.cli.offline import compiled, memory_of, pretty, settings_in_force
 from gateway.recording.lookup import find
 from policies.errors import ClientError, NotFoundError, OperatorError
@@ -38,7 +39,10 @@ def explain(request_id: str, config: Path | None, home: Path, as_json: bool) -> 
     recorded = find(existing(home) / "spool", request_id)
     if recorded is None or recorded["assignment"] is None:
         raise NotFoundError(f"no request {request_id} is on record; its id is the answer's x-evogate-request-id")
-    facts = {**recorded, "change": _change(recorded["assignment"], settings_in_force(home, config), home)}
+    assignment = recorded["assignment"]
+    comparison = with_registry(home, lambda registry: _comparison(registry, assignment))
+    change = _change(assignment, settings_in_force(home, config), home)
+    facts = {**recorded, "change": change, "comparison": comparison}
     if as_json:
         print_json(facts)
     else:
@@ -72,6 +76,17 @@ async def _genome(registry: Registry, assignment: dict[str, Any]) -> tuple[Genom
     raise NotFoundError(f"the genome {digest} that served this request is not in the registry of this folder")
 
 
+async def _comparison(registry: Registry, assignment: dict[str, Any]) -> dict[str, Any]:
+    """What the experiment that the request took part in has measured, and its verdict; empty where there was none."""
+    known = await registry.experiments(assignment["policy"])
+    experiment = next((one for one in known if one.id == assignment["experiment"]), None)
+    if experiment is None:
+        return {}
+    candidates = await registry.candidates(assignment["policy"])
+    running = next((one.stations.get("promotion", {}) for one in candidates if one.id == experiment.candidate), {})
+    return {"verdict": experiment.verdict or "running", "evidence": experiment.evidence or running}
+
+
 def _print(facts: dict[str, Any]) -> None:
     assignment, outcome = facts["assignment"], facts["outcome"]
     click.echo(f"request     {facts['id']}  (policy {assignment['policy']}, turn {assignment['turn']})")
@@ -82,6 +97,10 @@ def _print(facts: dict[str, Any]) -> None:
     experiment = assignment["experiment"]
     counted = " (this request is its evidence)" if assignment["first"] else ""
     click.echo(f"experiment  {experiment}{counted}" if experiment else "experiment  none")
+    if facts["comparison"]:
+        click.echo(f"comparison  {facts['comparison']['verdict']}")
+        for line in measured(facts["comparison"]["evidence"]):
+            click.echo(f"            {line}")
     for key, terms in (assignment.get("routing") or {"terms": {}})["terms"].items():
         named = zip(("similarity", "capability", "rating", "cost", "latency", "score"), terms, strict=True)
         chosen = " (chosen)" if key == assignment["routing"]["key"] else ""

@@ -19,6 +19,7 @@ from gateway.cli.common import (
     with_registry,
 )
 from gateway.cli.findings import gone, report
+from gateway.cli.measured import measured
 from gateway.cli.status import status
 from policies.genome import Genome
 from policies.registry.manifest import manifest
@@ -190,17 +191,9 @@ def experiments(policy: str | None, home: Path, as_json: bool) -> None:
         return
     rows = [_experiment(candidate, by_candidate.get(candidate.id)) for candidate in reversed(candidates)]
     columns = (
-        "candidate",
-        "layer",
-        "source",
-        "state",
-        "log",
-        "shadow",
-        "judge",
-        "verdict",
-        "began",
+        "candidate", "layer", "source", "state", "log", "shadow", "judge", "canary", "verdict", "began",
         "why it stands there",
-    )
+    )  # fmt: skip
     print_table("experiments", columns, rows, empty="none yet: candidates come from findings")
 
 
@@ -209,7 +202,9 @@ def _experiment(candidate: Candidate, experiment: Experiment | None) -> tuple[st
     source = f"{candidate.lineage.source}: {candidate.lineage.operator}"
     return (
         candidate.id[:8], candidate.layer, source, candidate.state, _log(candidate.stations),
-        _shadow(candidate.stations), _judge(candidate.stations), verdict, ago(candidate.created_at), candidate.reason
+        _shadow(candidate.stations), _judge(candidate.stations),
+        "\n".join(measured(candidate.stations.get("promotion", {}))), verdict, ago(candidate.created_at),
+        candidate.reason
     )  # fmt: skip
 
 

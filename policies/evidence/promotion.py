@@ -1,7 +1,8 @@
-"""The promotion test: better on reward by `min_gain`, and not worse on failures, latency and cost.
+"""The promotion test: better on reward by `min_gain`, and not worse on quality, failures, latency and cost.
 
-Four e-values, and the smallest of them is the evidence for "all four hold": it is an e-value for each of the ways in
-which the claim can be wrong. It is held against `elond.threshold`.
+Five e-values, and the smallest of them is the evidence for "all five hold": it is an e-value for each of the ways in
+which the claim can be wrong. It is held against `elond.threshold`. Reward is quality less costs, so that without a test
+of its own quality could be sold for savings.
 """
 
 from collections.abc import Mapping
@@ -10,15 +11,22 @@ from typing import Any, Self
 from policies.evidence.comparison import Comparison
 from policies.evidence.interval import Interval
 
-_SIGNS = {"reward": 1, "failure": -1, "latency": -1, "cost": -1}  # by metric: whether more of it is better
+# By metric: whether more of it is better.
+_SIGNS = {"reward": 1, "quality": 1, "failure": -1, "latency": -1, "cost": -1}
 
 
 class PromotionTest:
-    """O(1) state. Margins are shares of the unit interval: what a non-inferior candidate may be worse by."""
+    """O(1) state. Margins are shares of the unit interval: what a non-inferior candidate may be worse by.
 
-    def __init__(self, *, min_gain: float, failure: float, latency: float, cost: float) -> None:
-        deltas = (min_gain, -failure, -latency, -cost)
-        self._comparisons = {name: Comparison(delta) for name, delta in zip(_SIGNS, deltas, strict=True)}
+    Without a margin of `quality` it is not compared: so were the tests that are on record from before it was.
+    """
+
+    def __init__(
+        self, *, min_gain: float, failure: float, latency: float, cost: float, quality: float | None = None
+    ) -> None:
+        deltas = {"reward": min_gain} | ({} if quality is None else {"quality": -quality})
+        deltas |= {"failure": -failure, "latency": -latency, "cost": -cost}
+        self._comparisons = {name: Comparison(delta) for name, delta in deltas.items()}
         self.units = [0, 0]  # production's, candidate's
 
     def add(
@@ -30,17 +38,20 @@ class PromotionTest:
         failed: bool,
         latency_share: float,
         cost_share: float,
+        quality: float = 0.0,
         intent: str = "",
     ) -> None:
         """One unit, in the order of assignment, its reward frozen at the deadline.
 
         `q` in (0, 1) is the candidate's propensity (among candidate and control) at the unit's assignment, `reward`
-        in [0, 1], `latency_share` and `cost_share` shares of the policy's fixed budgets; anything above 1 counts as 1.
+        and `quality` in [0, 1], `latency_share` and `cost_share` shares of the policy's fixed budgets; anything above 1
+        counts as 1.
         """
         self.units[challenger] += 1
-        better = (reward, 1.0 - failed, 1.0 - latency_share, 1.0 - cost_share)
-        for comparison, value in zip(self._comparisons.values(), better, strict=True):
-            comparison.add(challenger, q, min(max(value, 0.0), 1.0), intent)
+        worse = {"failure": float(failed), "latency": latency_share, "cost": cost_share}
+        better = {"reward": reward, "quality": quality} | {name: 1.0 - value for name, value in worse.items()}
+        for name, comparison in self._comparisons.items():
+            comparison.add(challenger, q, min(max(better[name], 0.0), 1.0), intent)
 
     @property
     def e_values(self) -> dict[str, float]:
@@ -49,7 +60,7 @@ class PromotionTest:
 
     @property
     def e_value(self) -> float:
-        """The smallest of the four."""
+        """The smallest of them."""
         return min(self.e_values.values())
 
     @property
@@ -76,5 +87,6 @@ class PromotionTest:
         """The inverse of `to_dict`."""
         test = cls(min_gain=0.0, failure=0.0, latency=0.0, cost=0.0)
         test.units = list(data["units"])
-        test._comparisons = {name: Comparison.from_dict(data["comparisons"][name]) for name in _SIGNS}
+        found = data["comparisons"]
+        test._comparisons = {name: Comparison.from_dict(found[name]) for name in _SIGNS if name in found}
         return test

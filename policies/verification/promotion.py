@@ -5,7 +5,7 @@ from typing import Any
 
 from policies.evidence import PromotionTest
 from policies.factorial import Sides, propensity
-from policies.fitness import Gates, Weights, reward_value
+from policies.fitness import Gates, Weights, quality, reward_value
 from policies.outcome import OUTSIDE
 from policies.registry.values import Candidate, Experiment
 from policies.verification.report import Difference, first_difference
@@ -87,10 +87,11 @@ class Rerun:
         until = unit.at + self._terms.deadline_s
         settled = unit.outcome if unit.outcome_at <= until else None
         failure, validators, latency_ms, tokens, repairs, usd = settled or ("transport", {}, 0.0, 0, 0, 0.0)
+        score = unit.score(until)
         worth = reward_value(
             failure=failure,
             validators=validators,
-            score=unit.score(until),
+            score=score,
             latency_ms=latency_ms,
             output_tokens=tokens,
             repairs=repairs,
@@ -105,6 +106,7 @@ class Rerun:
             unit.arm in self._sides[1],
             q,
             reward=worth,
+            quality=quality(failure=failure, validators=validators, score=score, gates=self._gates()) or 0.0,
             failed=failure is not None,
             latency_share=1.0 if settled is None else min(latency_ms / self._p95_ms, 1.0),
             cost_share=min(usd / self._usd, 1.0),

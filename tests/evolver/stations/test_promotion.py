@@ -12,7 +12,7 @@ from evolver.stations.base import Move
 from evolver.stations.canary import CanaryStart
 from evolver.stations.promotion import Promotion
 from evolver.watch import Watch
-from gateway.recording.frames import Assignment, Frame
+from gateway.recording.frames import Assignment, Frame, Outcome
 from policies.errors import ConflictError
 from policies.evidence import ExperimentEvidence
 from policies.genome import Lineage
@@ -147,6 +147,50 @@ async def test_gains_in_reward_do_not_buy_a_slower_answer(world: World) -> None:
     assert move.event is None
     assert move.measured["e_values"]["reward"] > move.measured["threshold"]
     assert move.measured["e_values"]["latency"] < 1
+
+
+async def cheaper(world: World, quality: float, margin: float) -> tuple[Candidate, Move | None]:
+    """A canary that costs a tenth of production, whose users give its answers that much instead of 0.9 on average."""
+    candidate = await canary(
+        world,
+        promotion={**FAST["promotion"], "non_inferiority": {"quality": margin}},
+        budgets={"usd_per_request": 0.01},
+        reward={"weights": {"latency": 0.0, "cost": "auto"}},
+    )
+    frames, rng = await units(world, candidate, 2_000, ours=0.0, theirs=0.0), Random(8)
+    treated = {f.id: f.role == "challenger" for f in frames if isinstance(f, Assignment)}
+    for frame in [frame for frame in frames if isinstance(frame, Outcome)]:
+        object.__setattr__(frame, "cost_usd", 0.005 if treated[frame.id] else 0.05)
+        score = (quality if treated[frame.id] else 0.9) + rng.uniform(-0.1, 0.1)
+        number = int(frame.id.removeprefix("r"))
+        frames.append(signal(number, "feedback", {"score": score}, at=frame.at + 0.1))
+    await world.record(frames)
+    world.now += 6
+    return candidate, await Promotion().step(candidate, world.context())
+
+
+async def test_savings_do_not_buy_worse_answers(world: World) -> None:
+    """Its reward is far higher, for it saves far more than its answers lose."""
+    _, move = await cheaper(world, 0.75, margin=0.05)
+    assert move is not None
+    assert move.event == "expire"
+    assert "non_inferiority.quality" in move.reason
+    assert move.measured["e_values"]["reward"] > move.measured["threshold"]
+    assert move.measured["e_value"] == move.measured["e_values"]["quality"] < 1
+    assert move.measured["estimates"]["quality"] == pytest.approx(-0.15, abs=0.03)
+    (experiment,) = await world.registry.experiments(POLICY)
+    assert experiment.verdict == "INCONCLUSIVE"
+    assert (await production_of(world.registry, POLICY))[0].label == "v1.0"
+
+
+@pytest.mark.parametrize(("quality", "margin"), [(0.9, 0.05), (0.75, 1.0)], ids=["as good", "not asked for"])
+async def test_savings_are_promoted_where_answers_are_as_good_or_nobody_minds(
+    world: World, quality: float, margin: float
+) -> None:
+    candidate, _ = await cheaper(world, quality, margin)
+    production, _ = await production_of(world.registry, POLICY)
+    assert (production.label, production.genome) == ("v1.1", candidate.genome)
+    assert production.evidence["e_values"]["quality"] > production.evidence["threshold"]
 
 
 async def test_an_outcome_after_the_deadline_counts_as_missing(world: World) -> None:

@@ -1,6 +1,7 @@
-"""What `evogate experiments` shows of a candidate's shadow and of its judge."""
+"""What `evogate experiments` shows of a candidate's shadow, of its judge and of its canary."""
 
 from gateway.cli.inspect import _judge, _log, _shadow
+from gateway.cli.measured import measured
 
 
 def test_shadow_deltas_stand_with_their_intervals() -> None:
@@ -26,3 +27,21 @@ def test_what_the_log_says_stands_with_its_interval_or_that_there_is_none() -> N
     assert _log({"log": {"gain": 0.0512, "candidate": {}}}) == "+0.051"  # as it was stored before there were intervals
     assert _log({"log": {"gain": None}}) == "no overlap"
     assert _log({}) == ""
+
+
+def test_a_canary_is_shown_by_metric_and_with_what_holds_it_back() -> None:
+    span = {"low": -0.01, "high": 0.05}
+    evidence = {
+        "e_value": 0.4,
+        "threshold": 20.0,
+        "e_values": {"reward": 55.0, "quality": 0.4},
+        "estimates": {"reward": 0.0312, "quality": -0.06},
+        "intervals": {"reward": span, "quality": {"low": -0.1, "high": -0.02}},
+    }
+    assert measured(evidence) == [
+        "reward +0.031 (-0.010 to +0.050)",
+        "quality -0.060 (-0.100 to -0.020)",
+        "e-value 0.4 of 20, held back by quality",
+    ]
+    assert measured({}) == []
+    assert measured({"units": [3, 1], "e_value": 1.0}) == []  # as older registries have it

@@ -127,6 +127,18 @@ def test_the_command_fails_where_something_differs(home: Path) -> None:
     assert json.loads(evogate(home, "verify", "--json").stdout)["decisions"]["differs"].startswith("outcome ")
 
 
+def test_explain_says_what_became_of_the_comparison_a_request_took_part_in(home: Path) -> None:
+    frames = [frame for _, frame in read_frames(home / "spool" / "w0") if frame["t"] == "assignment"]
+    frame = next(frame for frame in frames if frame["experiment"])
+    (experiment,) = with_registry(home, lambda registry: registry.experiments())
+    shown = evogate(home, "explain", frame["id"])
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"experiment  {frame['experiment']}" in shown.stdout
+    assert f"comparison  {experiment.verdict}" in shown.stdout.splitlines()
+    told = json.loads(evogate(home, "explain", frame["id"], "--json").stdout)["comparison"]
+    assert told["verdict"] == experiment.verdict == "ROLL BACK"
+
+
 def drawn(frame: JSON) -> bool:
     return bool(frame["why"] == "draw")
 

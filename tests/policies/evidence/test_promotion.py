@@ -12,7 +12,7 @@ FIRST = threshold(1, 0, 0.10)
 
 
 def promotion() -> PromotionTest:
-    return PromotionTest(min_gain=0.01, failure=0.05, latency=0.05, cost=0.05)
+    return PromotionTest(min_gain=0.01, quality=0.05, failure=0.05, latency=0.05, cost=0.05)
 
 
 def fill(test: PromotionTest, rng: Random, *, units: int, success: tuple[float, float], **better: float) -> None:
@@ -23,6 +23,7 @@ def fill(test: PromotionTest, rng: Random, *, units: int, success: tuple[float, 
             challenger,
             0.5,
             reward=float(rng.random() < success[challenger]),
+            quality=rng.uniform(0.5, 0.7) - challenger * better.get("quality", 0.0),
             failed=rng.random() < 0.05 + challenger * better.get("failure", 0.0),
             latency_share=rng.uniform(0.2, 0.4) + challenger * better.get("latency", 0.0),
             cost_share=rng.uniform(0.1, 0.3) + challenger * better.get("cost", 0.0),
@@ -30,13 +31,30 @@ def fill(test: PromotionTest, rng: Random, *, units: int, success: tuple[float, 
         )
 
 
-def test_a_better_candidate_is_proven_on_all_four() -> None:
+def test_a_better_candidate_is_proven_on_all_five() -> None:
     test = promotion()
     fill(test, Random(41), units=2500, success=(0.6, 0.8))
     assert test.e_value >= FIRST
     assert test.e_value == min(test.e_values.values())
     assert test.n == sum(test.units) == 2500
     assert test.intervals()["reward"].low > 0.01
+
+
+def test_savings_do_not_pay_for_quality() -> None:
+    test = promotion()
+    fill(test, Random(45), units=2500, success=(0.6, 0.8), quality=0.15)
+    assert test.e_values["reward"] >= FIRST
+    assert test.e_value == test.e_values["quality"] < 1.0
+    low, high = test.intervals()["quality"]
+    assert low < test.estimates()["quality"] < high < -0.05
+
+
+def test_a_test_from_before_quality_was_compared_goes_on_without() -> None:
+    old = PromotionTest(min_gain=0.01, failure=0.05, latency=0.05, cost=0.05)
+    fill(old, Random(46), units=500, success=(0.6, 0.8), quality=0.3)
+    restored = PromotionTest.from_dict(json.loads(json.dumps(old.to_dict())))
+    assert set(restored.e_values) == {"reward", "failure", "latency", "cost"}
+    assert restored.e_value == old.e_value > 1.0
 
 
 @pytest.mark.parametrize("metric", ["failure", "latency", "cost"])
@@ -69,8 +87,8 @@ def test_state_survives_json_and_goes_on() -> None:
 
 def test_values_beyond_the_budget_count_as_the_whole_budget() -> None:
     one, other = promotion(), promotion()
-    one.add(True, 0.2, reward=0.5, failed=False, latency_share=7.0, cost_share=1.5)
-    other.add(True, 0.2, reward=0.5, failed=False, latency_share=1.0, cost_share=1.0)
+    one.add(True, 0.2, reward=0.5, quality=1.0, failed=False, latency_share=7.0, cost_share=1.5)
+    other.add(True, 0.2, reward=0.5, quality=1.0, failed=False, latency_share=1.0, cost_share=1.0)
     assert one.to_dict() == other.to_dict()
 
 

@@ -59,12 +59,17 @@ def made(rng: Random) -> tuple[list[Unit], list[Stored]]:
     return recorded, stored
 
 
-def evolvers(stored: list[Stored]) -> dict[str, object]:
+def evolvers(stored: list[Stored], test: PromotionTest | None = None) -> dict[str, object]:
     margins = POLICY.promotion.non_inferiority
     trial = station.Trial(
         experiment=experiment(1),
-        test=PromotionTest(
-            min_gain=POLICY.promotion.min_gain, failure=margins.failure, latency=margins.latency, cost=margins.cost
+        test=test
+        or PromotionTest(
+            min_gain=POLICY.promotion.min_gain,
+            quality=margins.quality,
+            failure=margins.failure,
+            latency=margins.latency,
+            cost=margins.cost,
         ),
         sides=SIDES,
         budgets=(POLICY.budgets.p95_ms, POLICY.budgets.usd_per_request),
@@ -113,3 +118,26 @@ def test_only_units_that_were_due_are_taken() -> None:
     found = Rerun(replace(experiment(1), started_at=NOW + 50.0), CANDIDATE, SIDES, terms)
     found.run(recorded, at=NOW + 110.0, limit=N)
     assert found.test.n + found.excluded == 51  # from 50 s after the beginning to a deadline before 110 s
+
+
+def test_what_was_decided_before_quality_was_compared_comes_out_as_it_was() -> None:
+    """By the terms of its time: the margin is not among them, and neither is the metric in the evidence."""
+    recorded, stored = made(Random(3))
+    margins = {"failure": 0.05, "latency": 0.05, "cost": 0.05}
+    old = evolvers(stored, PromotionTest(min_gain=POLICY.promotion.min_gain, **margins))
+    note = terms_note(0.0, breaker={"deadline_s": 10})
+    note.detail["promotion"]["non_inferiority"] = margins
+    (terms,) = Timeline([note]).at(NOW)
+    found = Rerun(experiment(1), CANDIDATE, SIDES, terms)
+    found.run(recorded, at=NOW + N + 100.0, limit=N)
+    assert "quality" not in found.measured()["e_values"]
+    assert found.disagreement(old) is None
+
+
+def test_a_quality_that_was_changed_on_record_shows() -> None:
+    recorded, stored = made(Random(4))
+    measured: Any = evolvers(stored)
+    measured["estimates"]["quality"] += 0.05
+    differs = rerun(recorded).disagreement(measured)
+    assert differs is not None
+    assert differs[0] == "evidence.estimates.quality"
