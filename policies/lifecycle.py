@@ -6,7 +6,8 @@ from typing import Literal, get_args
 from policies.errors import ConflictError
 
 # proposed: waits for its gates. gated: passed them, waits for the shadow. shadow: mirrored now. judged: shadow and
-# judge passed, waits for its canary (and a yes, in mode `approve`). canary: serves its share. promoted: in production,
+# judge passed, waits for its canary (and a yes, in mode `approve`). canary: serves its share, until it gives way to a
+# better one (`rest`) or its proof is in. promoted: in production,
 # watched beside its predecessor. confirmed: that has ended well; what shows later still takes it back.
 State = Literal[
     "proposed",
@@ -20,7 +21,7 @@ State = Literal[
     "inconclusive",
     "rolled_back",
 ]
-Event = Literal["pass", "fail", "expire", "trip", "override_canary", "override_promote", "override_reject"]
+Event = Literal["pass", "fail", "expire", "rest", "trip", "override_canary", "override_promote", "override_reject"]
 
 STATES: tuple[State, ...] = get_args(State)
 ENDED: frozenset[State] = frozenset({"confirmed", "rejected", "inconclusive", "rolled_back"})
@@ -33,6 +34,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     **{(here, "pass"): there for here, there in pairwise(_ORDER)},
     **{(state, "fail"): "rejected" for state in _BEFORE_CANARY},
     **{(state, "expire"): "inconclusive" for state in (*_BEFORE_CANARY, "canary")},
+    ("canary", "rest"): "judged",
     **{(state, "trip"): "rolled_back" for state in ("canary", "promoted", "confirmed")},
     **{(state, "override_canary"): "canary" for state in _BEFORE_CANARY},
     **{(state, "override_promote"): "promoted" for state in (*_BEFORE_CANARY, "canary")},

@@ -9,11 +9,9 @@ from config.settings import Policy
 from evolver.context import Context
 from evolver.replay import weights_of
 from evolver.stations.base import Move, wait
+from evolver.stations.turns import expected
 from policies.registry.operations import start_canary
 from policies.registry.values import Candidate
-
-GAINS = 0.05**2  # the variance of true gains: what the judge likes is shrunk by it
-UNSEEN = (10, 0.5)  # pairs, and their variance, that the scatter of the judge's preferences is mixed with
 
 
 class CanaryStart:
@@ -36,12 +34,14 @@ class CanaryStart:
         if any(other.state == "canary" for other in rivals):
             return wait(candidate, "waits for its turn: another candidate is in canary")
         ready = [other for other in rivals if other.state == "judged" and (mode == "auto" or _approved(other))]
-        if max(ready, key=promise).id != candidate.id:
+        if max(ready, key=expected).id != candidate.id:
             return wait(candidate, "waits for its turn: another one promises more")
         if _waits_for_better(candidate, policy, context):
             return wait(candidate, "promises little: waits a while for a better one")
+        # What reward means must not change while it is being compared: it is written down before the first unit, and
+        # holds for a second turn, too.
         frozen = {"weights": asdict(weights_of(policy)), "budgets": policy.budgets.model_dump()}
-        # What reward means must not change while it is being compared: it is written down before the first unit.
+        frozen |= candidate.stations.get("canary", {})
         noted = await context.registry.advance(
             candidate, None, who="evolver", reason="", now=context.now, station="canary", measured=frozen
         )
@@ -51,30 +51,9 @@ class CanaryStart:
         return None
 
 
-def promise(candidate: Candidate) -> float:
-    """The gain in reward that shadow and judge let hope for; it decides nothing but the order of the queue.
-
-    Where users were given the very same content before, what they made of it counts instead of the shadow's estimate.
-    The judge's liking is shrunk towards nothing: of a few dozen pairs it is mostly noise, and a candidate that passed
-    at its first look was lucky more often than not.
-    """
-    gain = candidate.stations.get("log", {}).get("gain")
-    if gain is None:
-        gain = candidate.stations.get("shadow", {}).get("quality", {}).get("estimate", 0.0)
-    return float(gain) + _liking(candidate.stations.get("judge", {}).get("preferences", []))
-
-
-def _liking(preferences: list[float]) -> float:
-    """The mean preference (-1..1), shrunk by how much it scatters: the posterior mean under normal gains."""
-    n, (unseen, spread) = len(preferences), UNSEEN
-    mean = sum(preferences) / max(n, 1)
-    variance = (sum((one - mean) ** 2 for one in preferences) + unseen * spread) / (n + unseen)
-    return mean * n / (n + variance / GAINS)
-
-
 def _waits_for_better(candidate: Candidate, policy: Policy, context: Context) -> bool:
     """Each canary makes the next proof harder (e-LOND): one without promise lets others come first for a while."""
-    if "shadow" not in candidate.stations or promise(candidate) >= policy.promotion.min_gain:
+    if "shadow" not in candidate.stations or expected(candidate) >= policy.promotion.min_gain:
         return False
     return context.now - candidate.state_since < policy.shadow.horizon_s / 6
 

@@ -16,6 +16,8 @@ from evolver.rollback import roll_back
 from evolver.sides import sides_of
 from evolver.stations.base import Move, wait
 from evolver.stations.deploy import deploy
+from evolver.stations.rest import gave_way
+from evolver.stations.turns import ENOUGH
 from evolver.store import Unit
 from evolver.suspension import upstream_at_fault
 from policies.evidence import PromotionTest, threshold
@@ -28,7 +30,6 @@ from policies.verification.elond import promotions_before
 
 BATCH = 2_000
 ALPHA = 0.05  # of the intervals: those shown, and the one that ends a comparison which can no longer be won
-ENOUGH = 50  # units of each arm, before which nothing is given up
 HOPELESS = 0.3  # an e-value for a gain below which a waiting candidate takes over
 STORE_EVERY_S = 5.0  # progress is written to the registry no more often: each write makes every gateway look
 
@@ -93,7 +94,9 @@ class Promotion:
             else:
                 trial.test.add(**values)
 
-    async def _decide(self, candidate: Candidate, trial: Trial, policy: Policy, context: Context) -> Move | None:
+    async def _decide(  # noqa: PLR0911 - one return for each way to end
+        self, candidate: Candidate, trial: Trial, policy: Policy, context: Context
+    ) -> Move | None:
         needed = await self._threshold(trial.experiment, policy, context)
         measured = measure(trial, needed, context.now)
         proven = trial.experiment.ordinal > 0 and trial.test.e_value >= needed
@@ -109,6 +112,9 @@ class Promotion:
         over = await _over(candidate, trial, policy, context)
         if over:
             return await _end(trial, over, measured, context)
+        if not suspected and await gave_way(candidate, trial.experiment, measured, policy, context):
+            self._trials.pop(trial.experiment.id, None)
+            return None
         if context.now - trial.stored_at < STORE_EVERY_S:
             return None
         trial.stored_at = context.now

@@ -102,7 +102,8 @@ async def start_canary(
         {c.genome.content_hash: c.lineage.parents for c in everybody},
         {c.genome.content_hash for c in everybody if c.state == "rolled_back"},
     )
-    measured = {**candidate.stations.get("canary", {}), "tries": tries}
+    before = candidate.stations.get("canary", {})
+    measured = {**before, "tries": tries + int(before.get("rests", 0))}
     event: Event = "pass" if candidate.state == "judged" else "override_canary"
     after = await registry.advance(
         candidate, event, who=who, reason=reason, now=now, station="canary", measured=measured

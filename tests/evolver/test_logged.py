@@ -18,7 +18,7 @@ from evolver.proposals.values import SetGene
 from evolver.provider import Completion
 from evolver.search.genes import BY_NAME
 from evolver.stations import line
-from evolver.stations.canary import promise
+from evolver.stations.turns import promise
 from evolver.store import Unit
 from policies.actions import Actor, Terms
 from policies.genome import Genome

@@ -20,6 +20,7 @@ TABLE: dict[str, dict[str, str]] = {
     "canary": {
         "pass": "promoted",
         "expire": "inconclusive",
+        "rest": "judged",
         "trip": "rolled_back",
         "override_promote": "promoted",
         "override_reject": "rejected",
@@ -52,7 +53,7 @@ def test_the_table_knows_every_state() -> None:
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=20))
-def test_no_way_leads_back_and_only_judged_or_overridden_ones_serve(events: list[Event]) -> None:
+def test_no_way_but_one_leads_back_and_only_judged_or_overridden_ones_serve(events: list[Event]) -> None:
     state: State = "proposed"
     seen = [state]
     for event in events:
@@ -60,6 +61,9 @@ def test_no_way_leads_back_and_only_judged_or_overridden_ones_serve(events: list
             after = advance(state, event)
         except ConflictError:
             continue
+        if event == "rest":  # out of turn: the queue and the canary may be seen again
+            assert (state, after) == ("canary", "judged")
+            seen = [one for one in seen if one not in (state, after)]
         assert after not in seen
         if after in SERVING:
             assert state == "judged" or event == "override_canary"

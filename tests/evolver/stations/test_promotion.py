@@ -501,6 +501,54 @@ async def test_a_canary_without_hope_makes_room_only_for_another(
     assert move.event == event
 
 
+def promising(estimate: float) -> dict[str, Any]:
+    """Stations of a candidate that has passed shadow and judge with that gain."""
+    return {"shadow": {"quality": {"estimate": estimate}}}
+
+
+@pytest.mark.parametrize(("promised", "yields"), [(0.15, True), (0.04, False)])
+async def test_a_canary_gives_way_to_one_that_is_expected_to_gain_far_more(
+    world: World, promised: float, yields: bool
+) -> None:
+    candidate = await canary(world)
+    await world.record(await units(world, candidate, 600, ours=0.12, theirs=0.1))
+    world.now += 6
+    genome = with_rule(world.production.genome, "Another rule.")
+    await world.candidate("judged", id="beef", genome=genome, stations=promising(promised))
+    for _ in range(2):
+        await step_all(line(), world.context())
+    states = {c.id: c.state for c in await world.registry.candidates(POLICY)}
+    assert states == {candidate.id: "judged" if yields else "canary", "beef": "canary" if yields else "judged"}
+    verdicts = [(e.ordinal, e.verdict) for e in await world.registry.experiments(POLICY)]
+    assert sorted(verdicts) == ([(1, "INCONCLUSIVE"), (2, "")] if yields else [(1, "")])
+
+
+async def test_who_gave_way_comes_back_once_and_stays(world: World) -> None:
+    """Its second turn is a comparison of its own, with half of the breaker's error and the reward it began with."""
+    candidate = await canary(world)
+    await world.record(await units(world, candidate, 600, ours=0.12, theirs=0.1))
+    world.now += 6
+    genomes = [with_rule(world.production.genome, f"Rule {n}.") for n in range(2)]
+    first = await world.candidate("judged", id="beef", genome=genomes[0], stations=promising(0.15))
+    for _ in range(2):
+        await step_all(line(), world.context())
+    begun = (await world.registry.candidate(candidate.id)).stations["canary"]
+    (running,) = await world.registry.experiments(POLICY, running=True)
+    await world.registry.close_experiment(running.id, "INCONCLUSIVE", {}, now=world.now)
+    first = await world.registry.candidate(first.id)
+    await world.registry.advance(first, "expire", who="eve", reason="out of the way", now=world.now)
+    await step_all(line(), world.context())
+    back = await world.registry.candidate(candidate.id)
+    assert (back.state, back.stations["canary"]) == ("canary", {**begun, "tries": begun["tries"] + 1})
+    assert back.stations["promotion"]["units"] != [0, 0]
+    await world.record(await units(world, back, 600, ours=0.12, theirs=0.1, start=1_000))
+    world.now += 6
+    await world.candidate("judged", id="cafe", genome=genomes[1], stations=promising(0.3))
+    for _ in range(2):
+        await step_all(line(), world.context())
+    assert (await world.registry.candidate(candidate.id)).state == "canary"
+
+
 async def test_one_that_promises_little_lets_others_come_first_for_a_while(world: World) -> None:
     world.configure(make_settings(policy={**FAST, "shadow": {"horizon_s": 60.0}}))
     candidate = await world.candidate("judged", stations={"shadow": {"quality": {"estimate": 0.001}}})
