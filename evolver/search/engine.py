@@ -101,7 +101,6 @@ class _Run:
         self.leaders: list[Genome] = []  # of the populations before each restart
         self.history: list[Generation] = []
         self.restarted = 0  # the generation
-        self.expected: float | None = None
         self.rng = rng
         self.start = budget.calls, budget.usd
         shuffled = [examples[i] for i in rng.permutation(len(examples))]
@@ -123,7 +122,7 @@ class _Run:
         reason = await self._generations(tell)
         if held is not None:
             self.budget.settle(held, calls=0, usd=0.0)
-        ranked = await self._final()
+        ranked, winner, expected = await self._final()
         return SearchResult(
             ranked=tuple(ranked),
             history=tuple(self.history),
@@ -131,7 +130,8 @@ class _Run:
             usd=self.budget.usd - self.start[1],
             stopped=reason,
             faults=tuple(self.evaluator.faults),
-            expected_quality=self.expected,
+            expected_quality=expected,
+            winner=winner,
         )
 
     def _left_usd(self) -> float:
@@ -219,8 +219,8 @@ class _Run:
             operators=self.nursery.bandit.chances(),
         )
 
-    async def _final(self) -> list[Ranked]:
-        """The finalists on fresh examples, best lower bound first."""
+    async def _final(self) -> tuple[list[Ranked], Ranked | None, float | None]:
+        """The finalists on fresh examples, best lower bound first, who won, and what to expect of the outcome."""
         believed = self.nursery.believed(self.population, self.ledger)
         best = [one for one in dict.fromkeys([believed, *self._best_first()]) if one != self.base]
         finalists, within = best[:FINALISTS], None  # without fresh examples, or money for them, the race's have to do
@@ -228,9 +228,11 @@ class _Run:
             measured = [genome for genome in finalists if await self.evaluator.measure(genome, self.fresh)]
             if measured:
                 finalists, within = measured, [example.id for example in self.fresh]
-        self.expected = expected_quality(finalists, self.base, self.ledger, within)
         ranked = [self._ranked(genome, within) for genome in finalists if self.ledger.known(genome)]
-        return sorted(ranked, key=lambda one: (-one.gain_low, one.objectives.cost_usd, one.genome.content_hash))
+        ranked.sort(key=lambda one: (-one.gain_low, one.objectives.cost_usd, one.genome.content_hash))
+        winner = ranked[0] if within is not None and ranked and ranked[0].gain > 0.0 else None
+        chosen = winner.genome if winner else None
+        return ranked, winner, expected_quality(finalists, self.base, self.ledger, within, chosen)
 
     def _ranked(self, genome: Genome, within: Sequence[str] | None) -> Ranked:
         gain, low, n = self.ledger.gain(genome, within)

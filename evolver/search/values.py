@@ -89,8 +89,8 @@ class SearchResult:
     usd: float
     stopped: str  # why
     faults: tuple[str, ...] = ()  # evaluations that failed, one sentence each, at most 20
-    # Quality to expect of the first of `ranked`, or of the base where that gains nothing; None: nothing was measured.
-    expected_quality: float | None = None
+    expected_quality: float | None = None  # of `winner`, or of the base where there is none; None: nothing was measured
+    winner: Ranked | None = None  # the first, where it was better than the base on fresh examples; else the base stays
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -102,4 +102,5 @@ class SearchResult:
             "stopped": self.stopped,
             "faults": list(self.faults),
             "expected_quality": self.expected_quality,
+            "winner": self.winner.genome.content_hash if self.winner else None,
         }

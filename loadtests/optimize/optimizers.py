@@ -31,9 +31,8 @@ async def ours(world: World, calls: int, rng: np.random.Generator) -> Found:
         budget=Budget(calls=calls, usd=USD),
         ceiling=lambda _genome, _example: 0.1,
     )
-    gains = result.ranked and result.ranked[0].gain > 0
     reported = float("nan") if result.expected_quality is None else result.expected_quality
-    return Found(result.ranked[0].genome if gains else world.base, reported)
+    return Found(result.winner.genome if result.winner else world.base, reported)
 
 
 def _breeding(world: World) -> Breeding:

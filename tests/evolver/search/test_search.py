@@ -61,6 +61,37 @@ async def test_it_finds_better_genomes_than_random_search_at_equal_calls() -> No
     assert np.mean(ours) > 0.7
 
 
+async def test_nobody_wins_who_was_not_better_on_fresh_examples() -> None:
+    """Where no gene matters and scores are noise, the race has its leader all the same."""
+    won = 0
+    for seed in range(20):
+        noise = np.random.default_rng(1_000 + seed)
+
+        async def evaluate(
+            _genome: Genome, examples: Sequence[Example], noise: np.random.Generator = noise
+        ) -> list[Score]:
+            return [Score(float(noise.integers(2))) for _ in examples]
+
+        result = await search(
+            [BASE], evaluate, examples=EXAMPLES, settings=Search(num_generations=6), rng=np.random.default_rng(seed),
+            breeding=Breeding(MATERIAL), budget=Budget(calls=CALLS, usd=1.0),
+        )  # fmt: skip
+        first = result.ranked[0]
+        assert (result.winner is not None) == (first.gain > 0.0)
+        assert result.winner in (None, first)
+        assert result.to_dict()["winner"] == (first.genome.content_hash if result.winner else None)
+        won += result.winner is not None
+    assert won < 20
+
+
+async def test_without_fresh_examples_nobody_wins() -> None:
+    """The race's own figures flatter whom it has chosen: candidates are ranked by them, and the base stays."""
+    result, _ = await run(3, examples=EXAMPLES[:8])
+    assert result.ranked[0].gain > 0.0
+    assert result.winner is None
+    assert result.expected_quality is not None
+
+
 async def test_single_layer_results_differ_from_the_base_in_one_layer() -> None:
     result, _ = await run(0, single_layer=True)
     assert result.ranked
