@@ -13,7 +13,7 @@ import numpy as np
 
 from evolver.analysis.complaints import RECORDS, excerpts, gather, of_content
 from evolver.analysis.statistics import binomial_tail, hypergeometric_tail, newcombe, wilson
-from evolver.analysis.topics import Topic, one_per_unit
+from evolver.analysis.topics import Topic, in_turn, one_per_unit
 from evolver.analysis.values import Suspicion, Thresholds
 from evolver.examples import Example
 
@@ -90,7 +90,8 @@ def _advice(kind: str, failed: Sequence[Example]) -> str:
 
 
 def _records(topic: Topic, failed: Sequence[Example]) -> dict[str, Any]:
-    answered = [example for example in topic.examples if not example.bad and example.answer_text]
+    failed = in_turn(failed)
+    answered = in_turn(example for example in topic.examples if not example.bad and example.answer_text)
     return {
         "intent": topic.intent,
         "model": topic.model,

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -36,6 +37,18 @@ def topics(examples: Sequence[Example], *, by_model: bool, rng: np.random.Genera
         for group in cluster([example.request_text for example in members], rng=rng):
             found.append(Topic(intent, model, group.terms, tuple(members[i] for i in group.members)))  # noqa: PERF401
     return found
+
+
+def in_turn(examples: Iterable[Example]) -> list[Example]:
+    """Each client's first, then each one's second: nobody fills alone what is read of a topic.
+
+    A client is a tenant; where nobody said whose request it was, a conversation.
+    """
+    by_client: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        by_client[f"tenant {example.tenant}" if example.tenant else example.unit].append(example)
+    rounds = zip_longest(*by_client.values())
+    return [example for one_each in rounds for example in one_each if example is not None]
 
 
 def one_per_unit(examples: Iterable[Example], rng: np.random.Generator) -> list[Example]:
