@@ -83,7 +83,8 @@ async def _comparison(registry: Registry, assignment: dict[str, Any]) -> dict[st
     if experiment is None:
         return {}
     candidates = await registry.candidates(assignment["policy"])
-    running = next((one.stations.get("promotion", {}) for one in candidates if one.id == experiment.candidate), {})
+    candidate = next((one for one in candidates if one.id == experiment.candidate), None)
+    running = candidate.stations.get("promotion", {}) if candidate is not None else {}
     return {"verdict": experiment.verdict or "running", "evidence": experiment.evidence or running}
 
 
