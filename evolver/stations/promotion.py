@@ -177,11 +177,11 @@ async def _over(candidate: Candidate, trial: Trial, policy: Policy, context: Con
         return "a sufficient gain is ruled out"
     if spans["quality"].high < -policy.promotion.non_inferiority.quality:
         return "its answers are worse than `promotion.non_inferiority.quality` allows, whatever they save"
-    hopeful = trial.test.e_values["reward"] >= HOPELESS or min(trial.test.units) < ENOUGH
+    hopeful = trial.test.e_value >= HOPELESS or min(trial.test.units) < ENOUGH
     if not hopeful and lasted_s >= policy.promotion.horizon_s / 10:
         live = await context.registry.candidates(candidate.policy, live=True)
         if any(other.state == "judged" for other in live):
-            return "no gain in sight, and another candidate waits"
+            return "no proof in sight, and another candidate waits"
     return ""
 
 

@@ -183,6 +183,16 @@ async def test_savings_do_not_buy_worse_answers(world: World) -> None:
     assert (await production_of(world.registry, POLICY))[0].label == "v1.0"
 
 
+async def test_savings_without_hope_for_quality_make_room_for_another(world: World) -> None:
+    candidate, move = await cheaper(world, 0.84, margin=0.05)
+    assert move is not None
+    assert move.event is None
+    await world.candidate("judged", id="beef", genome=with_rule(world.production.genome, "Another rule."))
+    move = await Promotion().step(candidate, world.context())
+    assert move is not None
+    assert (move.event, "no proof in sight" in move.reason) == ("expire", True)
+
+
 @pytest.mark.parametrize(("quality", "margin"), [(0.9, 0.05), (0.75, 1.0)], ids=["as good", "not asked for"])
 async def test_savings_are_promoted_where_answers_are_as_good_or_nobody_minds(
     world: World, quality: float, margin: float
