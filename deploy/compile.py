@@ -30,7 +30,7 @@ HOT = {
         "live metrics outages places plan posteriors reading receiver recent recorder relay rendering routes "
         "settle signals streaming"
     ),
-    "gateway/recording": "chain errors group ids redact segments wire writer",
+    "gateway/recording": "chain durable errors group ids redact segments wire writer",
     "policies": "assignment errors fitness keyed kinds matching pins salt unit validators",
     "policies/dialects": "dialect",
     "policies/evidence": "channels experiment ledger noharm settlement starts",

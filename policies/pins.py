@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(slots=True, init=False)  # its `__init__` is written out to be native where compiled
@@ -18,6 +19,21 @@ class Pin:
         self.experiment = experiment
         self.role = role
         self.seen = seen
+
+
+class PinTable(Protocol):
+    """What units were given; see Pins for the rules."""
+
+    def get(self, unit: str, now: float) -> Pin | None:
+        """The unit's pin, renewed by being asked for; None where it has none or was idle too long."""
+
+    def put(self, unit: str, pin: Pin, now: float) -> None:
+        """Pin a unit, in place of what it had; the unit that has been silent longest makes room."""
+
+    def drop_arm(self, arm: str) -> int:
+        """Unpin every unit of an arm; how many there were."""
+
+    def __len__(self) -> int: ...
 
 
 class Pins:

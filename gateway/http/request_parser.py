@@ -74,7 +74,8 @@ class RequestParser:
 
     def feed(self, data: bytes) -> list[Request]:
         """The requests that `data` completes. After `error` is set, nothing more comes."""
-        if self.error is not None or self._last:
+        error = self.error  # by another name: what follows may set it, which no type checker sees
+        if error is not None or self._last:
             if self._switching:
                 self.rest += data
             return []

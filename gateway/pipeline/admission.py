@@ -114,7 +114,7 @@ class Admission:
         placed = limiter.admit(waiter, now)
         if isinstance(placed, Full):
             return self._refused("upstream_full", placed.retry_after_s)
-        if isinstance(placed, Queued) and self._timer is None:
+        if isinstance(placed, Queued):
             self._wake_at(placed.until, now)
         return None
 
@@ -128,8 +128,10 @@ class Admission:
             waiter.on_refused(self._unwell(permit))
 
     def _wake_at(self, until: float, now: float) -> None:
-        loop = self._loop or asyncio.get_running_loop()
-        self._timer = loop.call_later(max(0.0, until - now), self._expire, until)
+        """Unless a timer runs: it is the earlier one."""
+        if self._timer is None:
+            loop = self._loop or asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, until - now), self._expire, until)
 
     def _expire(self, now: float) -> None:
         """`now` is the time that the timer was set for, on the clock of `admit`."""
@@ -138,7 +140,7 @@ class Admission:
         assert limiter is not None
         for waiter in limiter.expire(now):
             waiter.on_refused(self._refused("upstream_full", limiter.timeout_s))
-        if limiter.due is not None and self._timer is None:
+        if limiter.due is not None:
             self._wake_at(limiter.due, now)
 
     def _unwell(self, unwell: Permit | Unwell) -> Refused:

@@ -72,8 +72,7 @@ class Lane(Admission):
         if isinstance(placed, Full):
             return self._refused("channel_full", placed.retry_after_s)
         if isinstance(placed, Queued):
-            if self._timer is None:
-                self._wake_at(placed.until, now)
+            self._wake_at(placed.until, now)
             return None
         found = self._enter(now, waiter)
         if isinstance(found, Refused):
@@ -115,7 +114,7 @@ class Lane(Admission):
         self._timer = None
         for waiter in self._slots.expire(now):
             waiter.on_refused(self._refused("channel_full", self._slots.timeout_s))
-        if self._slots.due is not None and self._timer is None:
+        if self._slots.due is not None:
             self._wake_at(self._slots.due, now)
 
 

@@ -24,7 +24,7 @@ from gateway.recording.frames import Signal
 from gateway.recording.ids import IdSource
 from gateway.telemetry.lines import covered_failed
 from policies.outcome.classes import PROVIDERS
-from policies.pins import Pins
+from policies.pins import Pins, PinTable
 from policies.unit import Lineages
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Core:
         self.recent = RecentRequests()
         self.lineages = Lineages()
         self.embedder = Embedder(loop)
-        self.pins: dict[str, Pins] = {}
+        self.pins: dict[str, PinTable] = {}
         self.epoch: Epoch
         self.observer: Observer | None = None
         self.on_alarm: Callable[[], None] = _nobody  # a unit of an experiment has failed
@@ -81,7 +81,7 @@ class Core:
 
     # -- asked by an exchange ----------------------------------------------------------------------------------
 
-    def pins_of(self, view: PolicyView) -> Pins | None:
+    def pins_of(self, view: PolicyView) -> PinTable | None:
         """The policy's pins; None where each request is a unit of its own."""
         if view.unit_kind == "request":
             return None

@@ -5,7 +5,7 @@ from typing import Literal
 from gateway.http.messages import Request
 from gateway.pipeline.epoch import Arm, Entrance, PolicyView
 from policies.assignment import draw
-from policies.pins import Pin, Pins
+from policies.pins import Pin, PinTable
 from policies.render import Turns
 from policies.unit import Conversation, Lineages, identify
 
@@ -42,7 +42,7 @@ class Plan:
 
 
 def decide(
-    view: PolicyView, who: Conversation, pins: Pins | None, now: float, *, exploring: bool, intent: str = ""
+    view: PolicyView, who: Conversation, pins: PinTable | None, now: float, *, exploring: bool, intent: str = ""
 ) -> Plan:
     """Choose the arm of a request; `intent` is what it is about, "" where nobody knows.
 
@@ -80,7 +80,7 @@ def decide(
     )
 
 
-def _production(view: PolicyView, who: Conversation, pins: Pins | None, now: float, why: Why) -> Plan:
+def _production(view: PolicyView, who: Conversation, pins: PinTable | None, now: float, why: Why) -> Plan:
     arm = view.production
     if pins is not None:
         pins.put(who.unit, Pin(arm.hash, None, "production", now), now)

@@ -20,7 +20,7 @@ from gateway.pipeline.settle import Essence, rescore
 from gateway.recording import read_frames, since
 from policies.factorial import propensity
 from policies.outcome.classes import PROVIDERS
-from policies.pins import Pin, Pins
+from policies.pins import Pin, PinTable
 
 
 class Memory(Protocol):
@@ -34,7 +34,7 @@ class Memory(Protocol):
     outages: Outages
 
     @property
-    def pins_of(self) -> Callable[[PolicyView], Pins | None]:
+    def pins_of(self) -> Callable[[PolicyView], PinTable | None]:
         """The policy's pins; None where each request is a unit of its own."""
 
 

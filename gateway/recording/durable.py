@@ -41,7 +41,7 @@ class DurableCommit(GroupCommit):
         self._sync: Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._not_before = 0.0
-        self._thread = ThreadPoolExecutor(1, "spool-sync")
+        self._executor = ThreadPoolExecutor(1, "spool-sync")
 
     def append(self, payload: bytes, then: Then | None = None, *, durable: bool = True) -> None:
         """As the parent's. `durable` False: `then` waits for the write only."""
@@ -62,7 +62,7 @@ class DurableCommit(GroupCommit):
             if self._sync is not None:
                 finish([self._sync])
                 self._done(self._sync)
-        self._thread.shutdown()
+        self._executor.shutdown()
 
     def _commit(self) -> None:
         super()._commit()
@@ -93,7 +93,7 @@ class DurableCommit(GroupCommit):
         except OSError as error:
             self._failed(error)
             return
-        self._sync = self._thread.submit(job)
+        self._sync = self._executor.submit(job)
         self._sync.add_done_callback(self._tell)
 
     def _tell(self, sync: Future[None]) -> None:

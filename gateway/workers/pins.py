@@ -26,7 +26,7 @@ from hashlib import blake2b
 from typing import Any
 
 from policies.arrays import np
-from policies.pins import Pin, Pins
+from policies.pins import Pin
 from policies.registry.values import Role
 
 WAYS = 8
@@ -97,11 +97,11 @@ class Table:
         return self.words[:, WAYS:].reshape(self.buckets, WAYS, _RECORD_WORDS)[:, :, 1]
 
 
-class SharedPins(Pins):
-    """One policy's pins in a table that others use, too."""
+class SharedPins:
+    """One policy's pins in a table that others use, too: a `PinTable`."""
 
     def __init__(self, table: Table, policy: str, *, idle_s: float) -> None:
-        super().__init__(idle_s=idle_s)
+        self._idle_s = idle_s
         self._table = table
         self._memory = table.memory
         self._search = table.memory.find

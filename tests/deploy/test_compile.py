@@ -10,7 +10,14 @@ import pytest
 
 from deploy.compile import ROOT, STAMP, hot, main
 
-AGAIN = ("tests/faults", "tests/gateway/workers", "tests/policies/dialects", "tests/policies/outcome")
+AGAIN = (
+    "tests/faults",
+    "tests/gateway/http",
+    "tests/gateway/recording",
+    "tests/gateway/workers",
+    "tests/policies/dialects",
+    "tests/policies/outcome",
+)
 _COMPILED = "import gateway.pipeline.exchange as exchange; assert exchange.__file__.endswith('.so'), exchange.__file__"
 
 
