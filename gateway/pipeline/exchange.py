@@ -117,7 +117,10 @@ class Exchange:
         if not self._ended:
             self._waits = False
             if found:
-                self._prepare()
+                try:
+                    self._prepare()
+                except Exception as error:  # noqa: BLE001
+                    self.failed_open("render", error)
             self._begin()
 
     def _begin(self) -> None:
@@ -298,6 +301,7 @@ class Exchange:
         """The client hung up: stop paying for an answer that nobody reads."""
         if self._waits:  # nothing was sent, nothing was recorded: it never came
             self._ended = True
+            self._reply.on_gone = None  # no cycle is left for the collector
             return
         courier = self._courier
         if not self._ended:
