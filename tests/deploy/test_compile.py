@@ -39,7 +39,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_the_compiled_gateway_passes_the_tests(tmp_path: Path) -> None:
     folder = tmp_path / "compiled"
