@@ -33,7 +33,7 @@ async def show(stage: "Stage") -> None:
         while True:
             await asyncio.sleep(10.0)
             stage.tally.update()
-            console.print(await headline(stage))
+            console.print(await headline(stage), soft_wrap=True)
     shown: RenderableType = ""
     try:
         with Live(console=console, auto_refresh=False, screen=True) as live:

@@ -192,10 +192,13 @@ class Worker:
                 await self._syncing
         await self.desk.close()
         await self.guard.close()
-        await self._tell(self.peers.tell(last=True))
+        told = self._fence.held  # else it never began, or its name is another's
+        if told:
+            await self._tell(self.peers.tell(last=True))
         await self.spool.close()
-        await self._tell(self._anchor(at_once=True))
-        await self._tell(self._fence.release())
+        if told:
+            await self._tell(self._anchor(at_once=True))
+            await self._tell(self._fence.release())
         self.routes.close()
 
     def rebuild(self) -> None:

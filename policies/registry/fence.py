@@ -94,6 +94,11 @@ class Fence:
             await self._pause(_LOOK_EVERY_S)
         self._lease = lease
 
+    @property
+    def held(self) -> bool:
+        """Whether the name was taken, and not lost."""
+        return self._lease is not None and not self._lost
+
     async def keep(self) -> Lease:
         """What to write under; prolonged in time.
 
@@ -121,7 +126,7 @@ class Fence:
 
     async def release(self) -> None:
         """The next one may have it at once."""
-        if self._lease is not None and not self._lost:
+        if self._lease is not None and self.held:
             await self._registry.release_lease(self._lease)
 
     async def _taken(self) -> Lease | None:

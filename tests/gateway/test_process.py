@@ -86,6 +86,7 @@ async def test_a_port_in_use_is_one_line(tmp_path: Path, unused_tcp_port: int) -
         _, errors = await asyncio.wait_for(child.communicate(), 30)
     assert child.returncode == 2
     assert f"can't listen on 127.0.0.1:{unused_tcp_port}" in errors.decode()
+    assert len(errors.decode().splitlines()) == 1, "that, and nothing that would hide it"
     assert "Traceback" not in errors.decode()
 
 
