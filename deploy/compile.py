@@ -27,8 +27,8 @@ HOT = {
     ),
     "gateway/pipeline": (
         "admission answers app aside channels clock core courier entropy epoch exchange failures fallopen headers "
-        "live metrics outages places plan posteriors reading receiver recent recorder relay rendering routes "
-        "settle signals streaming"
+        "live metrics models outages places plan posteriors reading receiver recent recorder relay rendering routes "
+        "settle signals streaming uncovered"
     ),
     "gateway/recording": "chain durable errors group ids redact segments wire writer",
     "policies": "assignment errors fitness keyed kinds matching pins salt unit validators",
