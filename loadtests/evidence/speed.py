@@ -1,4 +1,4 @@
-"""What the automatic decisions cost: one outcome's evidence, a refresh of the odds, and `evogate verify`.
+"""What the automatic decisions cost: one outcome's evidence, the odds anew, a look at an intent, and `evogate verify`.
 
 All in seconds of processor time, the best of some rounds, and beside it in passes of a fixed loop of the interpreter:
 that ratio says more than the seconds do where other work disturbs the machine, or on another one.
@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import numpy as np
+
 from config.settings import BanditSettings
 from gateway.pipeline.drawings import TOLD_APART, Drawings
 from gateway.pipeline.posteriors import Posteriors
 from loadtests.recorded import make
 from loadtests.verify import chain, decided
 from policies.evidence import ExperimentEvidence
+from policies.intents import Classifier
+from policies.intents.classifier import MOST, ROWS
 from policies.registry.values import Totals
 
 ARMS = 10
@@ -46,7 +50,8 @@ class Figure:
 
 def measure(*, units: int = 100_000, conversations: int = 10_000, rounds: int = ROUNDS) -> list[Figure]:
     """All figures; `conversations` (of four records each) are what `verify` reads."""
-    pairs = [(name, goal, *_both(work, rounds)) for name, goal, work in (_evidence(units), _refresh())]
+    works = (_evidence(units), _refresh(), _intent())
+    pairs = [(name, goal, *_both(work, rounds)) for name, goal, work in works]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         records = asyncio.run(make(home, conversations))
@@ -123,3 +128,19 @@ def _refresh() -> tuple[str, float, Callable[[], int]]:
         return times
 
     return f"odds, a refresh with {ARMS} arms and {TOLD_APART} intents", 5e-3, work
+
+
+def _intent() -> tuple[str, float, Callable[[], int]]:
+    """The intent of a request of some 2,000 characters, among as many intents as a classifier may tell apart."""
+    names = tuple(f"intent {n:02}" for n in range(MOST))
+    weights = np.random.default_rng(3).integers(-128, 128, (ROWS, len(names)), dtype=np.int8)
+    classifier = Classifier(names, 0.05, (0.01,) * len(names), weights)
+    text = "Please extract the vendor, the amount and the due date from the following invoice and return JSON. " * 20
+    times = 500
+
+    def work() -> int:
+        for _ in range(times):
+            classifier.classify(text)
+        return times
+
+    return f"intent, one look at 2,000 characters, {len(names)} intents", 50e-6, work

@@ -125,9 +125,9 @@ async def test_attempts_share_their_id_and_are_signed_anew() -> None:
 async def test_a_receiver_that_stays_broken_is_given_up_and_never_waited_for() -> None:
     receiver = Receiver([500])
     async with receiver.server() as server, Webhook(settings(server), pause_s=0.001) as hook:
-        began = time.monotonic()
         hook.send("incident", POLICY, 0.0, {})
-        assert time.monotonic() - began < 0.05
+        assert not receiver.got
+        assert len(hook._tasks) == 1
         await asyncio.wait(hook._tasks, timeout=5)
         assert hook.failures == 1
     assert len(receiver.got) == ATTEMPTS

@@ -231,11 +231,11 @@ def test_blocks_hold_all_units() -> None:
 
 def test_what_decisions_cost_is_measured_on_the_product_and_printed() -> None:
     found = speed.measure(units=2_000, conversations=800, rounds=1)
-    assert [each.goal_s for each in found] == [5e-6, 5e-3, 2e-5]
+    assert [each.goal_s for each in found] == [5e-6, 5e-3, 50e-6, 2e-5]
     for each in found:
         assert 0.0 < each.each_s < 100.0 * each.goal_s, "off by more than any machine's load"
         assert each.loops > 1.0
     text = speed_table([*found, Figure("slow", 2.0, 1.0, 5e7)])
-    assert len(text.splitlines()) == 2 + 2 + 4
+    assert len(text.splitlines()) == 2 + 2 + 5
     assert "| evidence, one outcome | " in text
     assert text.endswith("| slow | 2000.00 ms | 1000.00 ms | **no** | 50,000,000 |")

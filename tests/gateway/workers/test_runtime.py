@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 START = "import gateway.process, gateway.workers.child"
-# Seconds of processor time and megabytes that the modules of a gateway may cost: three times, and a third above, what
-# they did when this was written. What is needed by one command alone is imported there.
-MOST_CPU_S, MOST_MB = 6.0, 105.0
+# Megabytes that the modules of a gateway may cost: a third above what they did when this was written.
+MOST_MB = 105.0
 
 
 def run(code: str) -> str:
@@ -29,10 +28,10 @@ def test_a_process_may_open_as_many_files_as_it_is_allowed() -> None:
 
 
 def test_a_start_imports_what_it_needs_and_no_more() -> None:
-    found = run(f"{START}, sys, time; print(time.process_time(), *sys.modules)").split()
-    assert float(found[0]) < MOST_CPU_S
+    """What is needed by one command alone is imported there."""
+    found = run(f"{START}, sys; print(*sys.modules)").split()
     unwanted = {"sklearn", "scipy", "openai", "anthropic", "rich", "opentelemetry", "evolver", "hypothesis"}
-    assert not unwanted & set(found[1:])
+    assert not unwanted & set(found)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells how much is resident")
