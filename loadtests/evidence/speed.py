@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from config.settings import BanditSettings
+from config.policy import BanditSettings
 from gateway.pipeline.drawings import TOLD_APART, Drawings
 from gateway.pipeline.posteriors import Posteriors
 from loadtests.recorded import make

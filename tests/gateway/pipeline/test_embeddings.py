@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from config.settings import Embeddings
+from config.gateway import Embeddings
 from gateway.embeddings import memories
 from policies.genome import Genome
 from tests.gateway.pipeline.conftest import JSON, Running, running, settings

@@ -6,7 +6,7 @@ from time import process_time
 import orjson
 import pytest
 
-from config.settings import BanditSettings
+from config.policy import BanditSettings
 from gateway.pipeline.allocation import allocate
 from gateway.pipeline.posteriors import Posteriors
 from policies.registry.values import Totals
