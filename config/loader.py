@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from config.environment import overlay, overrides, resolve
 from config.proxies import fill_in
-from config.settings import Registry, Settings
+from config.records import Registry
+from config.settings import Settings
 from config.source import KeyPath, parse, read
 from policies.errors import OperatorError
 

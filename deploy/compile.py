@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("config", "evolver", "gateway", "loadtests", "policies")
 STAMP = "compiled.txt"
-# Left out on purpose: what derives from pydantic's classes, and what no request comes by.
+# Left out on purpose: what derives from pydantic's classes, what imports `policies.arrays` (it says why), and what no
+# request comes by.
 HOT = {
     "gateway/http": (
         "calls client_connection deadlines errors framing incoming known_heads messages request_parser "

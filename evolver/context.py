@@ -6,7 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from config.settings import Mode, Policy, Settings
+from config.policy import Mode, Policy
+from config.settings import Settings
 from evolver.meaning import Embeddings
 from evolver.memory.shelf import Held, Shelf
 from evolver.notify import Notifier

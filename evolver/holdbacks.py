@@ -7,7 +7,7 @@ without a verdict once a harm of the breaker's `ratio` would have shown, or at t
 import logging
 from typing import Any
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import Context
 from evolver.promoted import Promoted, promoted
 from evolver.rollback import roll_back

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 import orjson
 
-from config.settings import Evolver
+from config.evolving import Evolver
 from evolver.webhook import PENDING, Webhook
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from pathlib import Path
 from aiohttp import web
 
 from config.loader import load
-from config.settings import LOOPBACK, Settings
+from config.section import LOOPBACK
+from config.settings import Settings
 from config.watcher import Watcher
 from evolver.api import create_app
 from evolver.daemon import Daemon

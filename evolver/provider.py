@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from config.settings import LOOPBACK, Model, Settings, Upstream
+from config.section import LOOPBACK
+from config.settings import Settings
+from config.upstreams import Model, Upstream
 from evolver.spending import Spending, ceiling
 from policies.dialects import CHAT, dialect_of
 from policies.genome import Genome

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from config.settings import Policy, Settings
+from config.policy import Policy
+from config.settings import Settings
 from evolver.agreement import agreement
 from evolver.examples import Example
 from evolver.meaning import Embeddings

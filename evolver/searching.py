@@ -9,7 +9,8 @@ from random import Random
 import numpy as np
 import orjson
 
-from config.settings import Model, Policy
+from config.policy import Policy
+from config.upstreams import Model
 from evolver.context import Context
 from evolver.examples import Example
 from evolver.proposals import Proposal

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import orjson
 
-from config.settings import DayBudget, Model
+from config.evolving import DayBudget
+from config.upstreams import Model
 from policies.errors import OperatorError
 
 LONGEST_ANSWER = 8_192  # tokens of an answer that names no limit: the most that a genome may ask for

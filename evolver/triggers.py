@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from cronsim import CronSim, CronSimError
 
-from config.settings import Evolver
+from config.evolving import Evolver
 from policies.errors import OperatorError
 
 Kind = Literal["manual", "performance", "learnings", "evolve", "schedule", "days"]

@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import Context, frozen
 from evolver.odds import LAG_S
 from evolver.promoted import Promoted, promoted

@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from typing import Any
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import Context
 from evolver.holdbacks import Holdbacks
 from evolver.outages import Outages

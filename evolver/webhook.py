@@ -22,7 +22,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
-from config.settings import Evolver
+from config.evolving import Evolver
 from policies.errors import ClientError
 
 log = logging.getLogger(__name__)

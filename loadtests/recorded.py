@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from config.settings import Policy, Settings
+from config.policy import Policy
+from config.settings import Settings
 from evolver.context import Context
 from evolver.provider import Provider
 from evolver.replay import gates_of, weights_of

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from config.settings import Limits, Upstream
+from config.gateway import Limits
+from config.upstreams import Upstream
 from gateway.http.framing import Headers, block, content_length, end_to_end, envelope
 from gateway.http.messages import App, Reply, Request
 from gateway.http.server import serve

@@ -10,7 +10,8 @@ import click
 import orjson
 
 from config.loader import load
-from config.settings import Policy, Settings
+from config.policy import Policy
+from config.settings import Settings
 from evolver.examples import Example
 from evolver.golden.build import build
 from evolver.golden.collect import collect

@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from config.settings import MemoryEvolution
+from config.evolving import MemoryEvolution
 from evolver.analysis.topics import topics
 from evolver.examples import Example
 from evolver.memory.changes import additions, found_by, merges, upkeep

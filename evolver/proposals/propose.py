@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from config.settings import Model
+from config.upstreams import Model
 from evolver.examples import Example
 from evolver.proposals.bundle import bundle
 from evolver.proposals.rank import distinct, score

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from config.settings import Model
+from config.upstreams import Model
 from evolver.examples import Example
 from evolver.proposals.values import Idea, SetGene, Together
 from evolver.search.genes import BY_NAME

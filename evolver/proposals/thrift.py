@@ -7,7 +7,7 @@ before the judge, as long as nobody has shown that it will not do.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from config.settings import Model
+from config.upstreams import Model
 from evolver.examples import Example
 from evolver.proposals.strategy import current_key, neighbours
 from evolver.proposals.templates import WORKED_RESULT

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from config.settings import Search
+from config.evolving import Search
 from evolver.examples import Example
 from evolver.search import stops
 from evolver.search.breeding import RESTART, SURROGATE, Birth, Breeding, Nursery

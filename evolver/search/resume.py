@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from config.settings import Search
+from config.evolving import Search
 from evolver.examples import Example
 from evolver.search.breeding import Breeding
 from evolver.search.engine import search

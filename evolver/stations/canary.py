@@ -5,7 +5,7 @@ One at a time in the whole policy, or with `promotion.factorial` in each layer (
 
 from dataclasses import asdict
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import Context
 from evolver.replay import weights_of
 from evolver.stations.base import Move, wait

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import Context
 from evolver.publish import publish
 from evolver.training.run import STATION as TRAINED

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import Context
 from evolver.examples import Example
 from evolver.golden import anchors, sealed

@@ -8,7 +8,7 @@ and holds the smallest of the five e-values against e-LOND's threshold for this 
 from dataclasses import dataclass
 from typing import Any
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import QUIET, Context, short
 from evolver.outages import Outages
 from evolver.replay import gates_of, weights_of

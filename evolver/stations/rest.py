@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import Context
 from evolver.stations.turns import ENOUGH, expected, gives_way, posterior, promise
 from policies.evidence import threshold

@@ -8,7 +8,7 @@ the policy asks for.
 from dataclasses import dataclass, field
 from typing import Any
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.context import Context, short
 from evolver.stations.base import Move
 from evolver.store import Pair

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from config.settings import Gateway, Limits
+from config.gateway import Gateway, Limits
 from gateway.admin.app import Admin, Source
 from gateway.http.server import serve
 from policies.errors import OperatorError

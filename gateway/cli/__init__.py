@@ -2,7 +2,7 @@
 
 import click
 
-from gateway.cli import export, inspect, memory, operate, processes, recordings, verify
+from gateway.cli import experiments, export, inspect, memory, operate, processes, recordings, verify, versions
 from gateway.cli.common import Commands
 
 
@@ -12,6 +12,6 @@ def main() -> None:
     """EvoGate: a sidecar proxy for LLM traffic that improves the prompts behind it, and proves each change."""
 
 
-for module in (processes, inspect, operate, memory, recordings, export, verify):
+for module in (processes, inspect, versions, experiments, operate, memory, recordings, export, verify):
     for command in module.COMMANDS:
         main.add_command(command)

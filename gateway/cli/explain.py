@@ -125,6 +125,8 @@ def _print_outcome(outcome: dict[str, Any] | None) -> None:
     )
     tokens = f"{outcome['input_tokens']} in ({outcome['cached_tokens']} cached), {outcome['output_tokens']} out"
     click.echo(f"tokens      {tokens}, ${outcome['cost_usd']:.6f}")
+    if outcome.get("embedding_usd"):
+        click.echo(f"embedding   ${outcome['embedding_usd']:.6f} of it, to search the memory by meaning")
     strategy = outcome.get("strategy")
     if strategy is not None:
         scores = "".join(f", {name} {value:.2f}" for name, value in strategy.items() if name not in _NO_SCORES)

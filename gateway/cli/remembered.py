@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.cli.common import the_policy, the_user
 from gateway.cli.offline import settings_in_force
-from policies.errors import ConflictError, OperatorError
+from policies.errors import ConflictError, NotFoundError, OperatorError
 from policies.genome import Lineage
 from policies.memory import MAX_ENTRIES, Entry, snapshot_hash
 from policies.memory.lines import from_lines, pack, unpack
@@ -24,6 +24,18 @@ class Remembered:
     version: Version
     pointer: Pointer
     entries: list[Entry]
+
+
+def named(entries: Sequence[Entry], entry_id: str) -> Entry:
+    """The entry of that id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = next((entry for entry in entries if entry.id == entry_id), None)
+    if found is None:
+        raise NotFoundError(f"there is no memory entry '{entry_id}'; `evogate memory list --all` names them")
+    return found
 
 
 async def remembered(

@@ -128,9 +128,9 @@ class Meaning:
             return False
         return self.shelf.embedder.known(query) is None
 
-    def ask(self, query: str, then: Callable[[bool], None]) -> None:
-        """`then` hears whether the query's embedding is there."""
-        self.shelf.embedder.ask(query, "memory", lambda vector, _: then(vector is not None))
+    def ask(self, query: str, then: Callable[[bool, float], None]) -> None:
+        """`then` hears whether the query's embedding is there, and what it cost this request in US dollars."""
+        self.shelf.embedder.ask(query, "memory", lambda vector, usd: then(vector is not None, usd))
 
     def near(self, query: str) -> Near | None:
         """How near each entry is; None where that is not known."""

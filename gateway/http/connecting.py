@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from gateway.http.errors import UpstreamError
 from gateway.http.proxy import Handshake, Proxy
 from policies.errors import OperatorError

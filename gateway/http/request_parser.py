@@ -16,7 +16,7 @@ from typing import Literal
 
 import httptools
 
-from config.settings import Limits
+from config.gateway import Limits
 from gateway.http.framing import Headers
 from gateway.http.incoming import Incoming
 from gateway.http.known_heads import KnownHead, KnownHeads

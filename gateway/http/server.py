@@ -4,7 +4,7 @@ import asyncio
 import socket
 from typing import Any, cast
 
-from config.settings import Limits
+from config.gateway import Limits
 from gateway.http.client_connection import ClientConnection
 from gateway.http.known_heads import KnownHeads
 from gateway.http.messages import App, OnRefused, Passes

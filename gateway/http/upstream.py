@@ -14,7 +14,7 @@
 import asyncio
 from typing import cast
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from gateway.http import framing
 from gateway.http.calls import Body, Call, Patience, Sink, UpgradeSink
 from gateway.http.connecting import Connector

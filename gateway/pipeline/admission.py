@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from policies.resilience import Counts, Full, Health, Limiter, Permit, Queued, Trouble, Unwell, row_of
 
 Reason = Literal["upstream_unhealthy", "upstream_paused", "upstream_full", "channel_full"]

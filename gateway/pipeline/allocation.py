@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from config.settings import BanditSettings
+from config.policy import BanditSettings
 from gateway.pipeline.epoch import Entrance, Trial
 from policies.assignment import Shares
 from policies.bandit import Posterior

@@ -9,9 +9,10 @@ import orjson
 from gateway.http.messages import Headers, Reply, Request
 from gateway.pipeline import answers
 from gateway.pipeline.core import Core
-from gateway.pipeline.desk import Desk, Heard
+from gateway.pipeline.desk import Desk
 from gateway.pipeline.epoch import Epoch
 from gateway.pipeline.exchange import Exchange
+from gateway.pipeline.feedback import Heard
 from gateway.pipeline.models import ModelList
 from gateway.pipeline.relay import Relay
 from policies.errors import ClientError

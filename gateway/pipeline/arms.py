@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from config.settings import Policy
+from config.policy import Policy
 from gateway.pipeline.epoch import Arm, Open, Service, Target, Way
 from gateway.pipeline.memories import Memory
 from gateway.pipeline.metrics import ArmCounters

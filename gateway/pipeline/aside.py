@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from gateway.http.upstream import Call
 from gateway.pipeline.admission import Admission, Refused, Waiter
 from gateway.pipeline.routes import Route

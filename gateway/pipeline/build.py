@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from random import Random, SystemRandom
 from typing import Any
 
-from config.settings import Policy, Regex, Settings
+from config.policy import Policy, Regex
+from config.settings import Settings
 from gateway.embeddings.memories import Meaning, Shelf
 from gateway.pipeline import arithmetic
 from gateway.pipeline.arms import Parts

@@ -8,7 +8,7 @@ them. Posteriors stay comparable, because rewards are taken relative to the inte
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from config.settings import BanditSettings
+from config.policy import BanditSettings
 from gateway.pipeline.allocation import allocate, entrances
 from gateway.pipeline.epoch import Drawing, Trial
 from gateway.pipeline.posteriors import Posteriors

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from config.settings import Policy, Settings
+from config.policy import Policy
+from config.settings import Settings
 from gateway.pipeline.memories import Memory
 from gateway.pipeline.metrics import ArmCounters
 from gateway.pipeline.places import Places

@@ -48,6 +48,7 @@ class Exchange:
     _ended = False
     _streams = False
     _waits = False  # for an embedding, and nothing is on record yet
+    _embedding_usd = 0.0  # what that embedding cost
     _way: Way | None = None  # where the router has chosen it
     _last: tuple[int, Headers, bytes]  # the whole answer, once it waits for its record
     routing: Routing | Preferred | None = None
@@ -112,8 +113,9 @@ class Exchange:
             self.failed_open("render", error)
         return False
 
-    def _meant(self, found: bool) -> None:
+    def _meant(self, found: bool, usd: float) -> None:
         """What was rendered by words alone stands, unless the embedding has come."""
+        self._embedding_usd = usd
         if not self._ended:
             self._waits = False
             if found:
@@ -369,6 +371,7 @@ class Exchange:
                 fell_back=courier.fell_back,
                 attempts=courier.tries,
                 account=courier.account(answer),
+                embedding_usd=self._embedding_usd,
             )
         except Exception as error:  # noqa: BLE001
             self._core.fall_open.count("outcome", error)

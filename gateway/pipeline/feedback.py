@@ -40,6 +40,17 @@ class Feedback:
         return hashlib.blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of a word: an HTTP status, with the request meant or the reason why not."""
+
+    status: int
+    request_id: str = ""
+    counted: bool = False
+    reason: str = ""
+    message: str = ""
+
+
 def parse(raw: bytes) -> Feedback:
     """Validate a body.
 

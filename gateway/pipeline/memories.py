@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from config.settings import Policy
+from config.policy import Policy
 from gateway.embeddings.memories import Meaning
 from gateway.pipeline.snapshot import PolicySnapshot, Snapshot
 from policies.errors import EvoGateError, NotFoundError, OperatorError

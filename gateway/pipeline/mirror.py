@@ -111,9 +111,13 @@ class Mirror:
             lot.route(lot.arm.open)
         meaning = lot.arm.memory.meaning if lot.arm.memory is not None else None
         if meaning is not None and meaning.waits(lot.sample.turns.text):
-            meaning.ask(lot.sample.turns.text, lambda _: self._serve(lot))
+            meaning.ask(lot.sample.turns.text, lambda _, usd: self._embedded(lot, usd))
         else:
             self._serve(lot)
+
+    def _embedded(self, lot: "Lot", usd: float) -> None:
+        lot.embedding_usd = usd
+        self._serve(lot)
 
     def _serve(self, lot: "Lot") -> None:
         if lot.arm.service is None:
@@ -139,7 +143,9 @@ class Sample:
 class Lot:
     """One candidate's share of a sample: how it is sent, what is set aside for it, and what came of it."""
 
-    __slots__ = ("arm", "at", "body", "budget", "calls", "mirror", "reserved", "routing", "sample", "way")
+    __slots__ = (
+        "arm", "at", "body", "budget", "calls", "embedding_usd", "mirror", "reserved", "routing", "sample", "way",
+    )  # fmt: skip
 
     def __init__(self, mirror: Mirror, sample: Sample, arm: Arm, body: dict[str, Any], now: float) -> None:
         self.mirror = mirror
@@ -150,6 +156,7 @@ class Lot:
         self.budget = mirror.budget(sample.view.name)
         self.calls = most_calls(arm.genome.strategy)
         self.reserved = self.calls * sample.view.settings.budgets.usd_per_request
+        self.embedding_usd = 0.0  # that its memory's search has cost
         self.way: Way = arm.way(sample.model)
         self.routing: Routing | Preferred | None = None
 

@@ -107,7 +107,7 @@ class Recorder:
         return (
             b'"status":%d,"answer":%b,"model":%b,"first_byte_ms":%b,"last_byte_ms":%b,"input_tokens":%d,'
             b'"cached_tokens":%d,"output_tokens":%d,"cost_usd":%b,"failure":%b,"detail":%b,"validators":%b,"repairs":%d,'
-            b'"attempts":%d,"reward":%b,"strategy":%b'
+            b'"attempts":%d,"reward":%b,"strategy":%b%b'
         ) % (
             settled.status,
             self._shown(answer) if bodies and settled.answer is not None else _NULL,
@@ -125,6 +125,7 @@ class Recorder:
             settled.attempts,
             orjson.dumps(settled.reward) if settled.reward is not None else _NULL,
             orjson.dumps(settled.strategy) if settled.strategy is not None else _NULL,
+            b',"embedding_usd":' + orjson.dumps(settled.embedding_usd) if settled.embedding_usd else b"",
         )
 
     def signal(self, signal: Signal) -> bytes:

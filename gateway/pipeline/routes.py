@@ -9,7 +9,7 @@ from random import SystemRandom
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from gateway.http.messages import Headers
 from gateway.http.upstream import Body, Call, Pool, Sink, UpgradeSink
 from gateway.pipeline.admission import Admission

@@ -17,8 +17,8 @@ class Settled:
     """The end of one exchange. `reward` is None for classes outside the union of failures."""
 
     __slots__ = (
-        "answer", "attempts", "cost_usd", "detail", "essence", "failure", "first_byte_ms", "last_byte_ms", "repairs",
-        "reward", "status", "strategy", "validators",
+        "answer", "attempts", "cost_usd", "detail", "embedding_usd", "essence", "failure", "first_byte_ms",
+        "last_byte_ms", "repairs", "reward", "status", "strategy", "validators",
     )  # fmt: skip
 
     def __init__(self, status: int, answer: Answer | None, first_byte_ms: float, last_byte_ms: float) -> None:
@@ -27,6 +27,7 @@ class Settled:
         self.first_byte_ms = first_byte_ms
         self.last_byte_ms = last_byte_ms
         self.cost_usd = 0.0
+        self.embedding_usd = 0.0  # of those: for the embedding that its memory was searched by
         self.failure: str | None = None
         self.detail = ""
         self.validators = _NO_CHECKS
@@ -69,10 +70,12 @@ def settle(
     fell_back: bool = False,
     attempts: int = 1,
     account: Account | None = None,
+    embedding_usd: float = 0.0,
 ) -> Settled:
     """Judge one exchange by the rules of its policy. `status` went to the client, `provider_status` came (0: none).
 
-    `account` is that of an answer that took several calls: all of them are charged.
+    `account` is that of an answer that took several calls: all of them are charged, and so is `embedding_usd`, which
+    was paid to search the arm's memory.
     """
     done = Settled(status, answer, first_byte_ms, last_byte_ms)
     done.attempts = attempts
@@ -83,6 +86,8 @@ def settle(
             done.validators = view.validators.run(body, answer)
     if account is not None:
         done.cost_usd, done.repairs, done.strategy = account.cost_usd, account.repairs, account.record
+    if embedding_usd:
+        done.cost_usd, done.embedding_usd = done.cost_usd + embedding_usd, embedding_usd
     observed = Observed(
         status=provider_status,
         transport_error=transport_error,

@@ -88,6 +88,7 @@ class Shot:
                 first_byte_ms=self._first_ms,
                 last_byte_ms=elapsed,
                 fell_open=fell_open,
+                embedding_usd=lot.embedding_usd,
             )
         except Exception as error:  # noqa: BLE001
             lot.mirror.fall_open.count("mirror", error)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from config.settings import Policy, Settings
+from config.policy import Policy
+from config.settings import Settings
 from policies.errors import ConflictError
 from policies.genome import Lineage
 from policies.registry.port import Registry

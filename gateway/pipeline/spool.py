@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from config.settings import Recording
+from config.records import Recording
 from gateway.recording import DurableCommit, GroupCommit, Keep, SpoolError, SpoolWriter, Upkeep
 from gateway.recording.chain import Head
 from policies.registry.port import Registry

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from config.settings import Model, Settings
+from config.settings import Settings
+from config.upstreams import Model
 from gateway.pipeline.epoch import Target
 from gateway.pipeline.places import Places
 from gateway.pipeline.routes import Route

@@ -285,7 +285,7 @@ class Worker:
         redactor = Redactor(recording.redact, self._key)
         self.core.recorder.configure(bodies=recording.bodies, body_sample=recording.body_sample, redactor=redactor)
         self.spool.configure(recording)
-        self.desk.retain_s = recording.retain_s
+        self.desk.recorded.retain_s = recording.retain_s
         self.core.mirror.concurrency = settings.gateway.mirror_concurrency
         self.grace_s = settings.gateway.limits.drain_s
         self.core.metrics.reloads += 1

@@ -4,7 +4,7 @@ import contextlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from config.settings import Telemetry
+from config.gateway import Telemetry
 from gateway.telemetry.watching import Watching
 from policies.errors import OperatorError
 

@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from config.settings import Telemetry
+from config.gateway import Telemetry
 from gateway.telemetry import names
 from gateway.telemetry.ended import Ended
 from gateway.telemetry.watching import Watching

@@ -3,7 +3,7 @@
 import re
 import socket
 
-from config.settings import Registry
+from config.records import Registry
 
 
 def writer_names(registry: Registry, count: int) -> list[str]:

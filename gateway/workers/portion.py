@@ -3,7 +3,9 @@
 from math import ceil
 from typing import Any
 
-from config.settings import Policy, Settings, Upstream
+from config.policy import Policy
+from config.settings import Settings
+from config.upstreams import Upstream
 from policies.resilience import BudgetRules
 
 

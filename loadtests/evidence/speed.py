@@ -14,7 +14,7 @@ from random import Random
 
 import numpy as np
 
-from config.settings import BanditSettings
+from config.policy import BanditSettings
 from gateway.pipeline.drawings import TOLD_APART, Drawings
 from gateway.pipeline.posteriors import Posteriors
 from loadtests.recorded import make

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from config.settings import Search
+from config.evolving import Search
 from evolver.examples import Example
 from evolver.search import OPERATORS, Breeding, Budget, Score, search
 from evolver.training import Curriculum, Hyper, Terms, Trained, distil, grpo, slots

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from config.settings import Policy, Settings
+from config.policy import Policy
+from config.settings import Settings
 from evolver.examples import Example
 from evolver.provider import Provider
 from evolver.replay import Replay

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from evolver.agreement import agreement, normalise
 from evolver.examples import Example
 from evolver.provider import Completion, Provider, model_key_of, usable

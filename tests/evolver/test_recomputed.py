@@ -26,7 +26,7 @@ from policies.evidence import ExperimentEvidence
 from policies.fitness import reward_value
 from policies.registry.operations import promote, start_canary
 from policies.registry.trail import digest
-from policies.registry.values import Experiment, Holdback, Totals
+from policies.registry.values import Candidate, Experiment, Holdback, Totals
 from policies.verification import DiffersError, Facts, Report
 from tests.evolver.support import POLICY, World, exchange, make_settings
 
@@ -77,14 +77,19 @@ def traffic(
     return sorted(frames, key=lambda frame: frame.at)
 
 
-async def promoted(world: World) -> tuple[str, str]:
-    """A candidate is in production by an operator's word; the contents of its predecessor and of it."""
+async def canary_begun(
+    world: World, *, who: str = "operator:eve", counted: bool = False
+) -> tuple[Candidate, Experiment]:
+    """A candidate beside version 1.0 that has not had a request yet."""
     world.configure(make_settings(policy=SETTINGS))
     await publish_configured(world.registry, world.settings, world.now - 900.0)
     candidate = await world.candidate("judged")
-    candidate, experiment = await start_canary(
-        world.registry, candidate, who="operator:eve", reason="", counted=False, now=world.now
-    )
+    return await start_canary(world.registry, candidate, who=who, reason="", counted=counted, now=world.now)
+
+
+async def promoted(world: World) -> tuple[str, str]:
+    """A candidate is in production by an operator's word; the contents of its predecessor and of it."""
+    candidate, experiment = await canary_begun(world)
     arms = world.production.genome.content_hash, candidate.genome.content_hash
     rates = dict.fromkeys(arms, USUAL)
     await world.record(traffic(world, 600, rates, start=1, experiment=experiment.id))
@@ -214,12 +219,7 @@ async def test_a_dropped_record_of_an_ejection_is_named(world: World, kind: str)
 
 async def ended_canary(world: World, theirs: float) -> Experiment:
     """A canary that is over by the evolver's own reading of rewards: taken back for them, or left at the horizon."""
-    world.configure(make_settings(policy=SETTINGS))
-    await publish_configured(world.registry, world.settings, world.now - 900.0)
-    candidate = await world.candidate("judged")
-    candidate, experiment = await start_canary(
-        world.registry, candidate, who="evolver", reason="", counted=True, now=world.now
-    )
+    candidate, experiment = await canary_begun(world, who="evolver", counted=True)
     arms = {world.production.genome.content_hash: USUAL, candidate.genome.content_hash: theirs}
     await world.record(traffic(world, 500, arms, start=1, experiment=experiment.id))
     world.now += world.settings.policies[POLICY].promotion.horizon_s if theirs == USUAL else 10.0
@@ -255,12 +255,7 @@ async def test_what_was_not_proven_worse_can_not_have_been_taken_back_for_it(wor
 
 async def fleet_trips(world: World) -> Experiment:
     """Three writers each see too little of a harmful canary; the evolver takes it back on their sum."""
-    world.configure(make_settings(policy=SETTINGS))
-    await publish_configured(world.registry, world.settings, world.now - 900.0)
-    candidate = await world.candidate("judged")
-    _, experiment = await start_canary(
-        world.registry, candidate, who="operator:eve", reason="", counted=False, now=world.now
-    )
+    candidate, experiment = await canary_begun(world)
     old, new = world.production.genome.content_hash, candidate.genome.content_hash
     told = [
         ExperimentEvidence(experiment.id, alpha=0.01, ratio=2.0, window_s=60.0, deadline_s=5.0) for _ in range(WRITERS)
@@ -388,12 +383,7 @@ async def test_an_alarm_of_an_older_version_is_left_out_and_said_so(world: World
 
 async def skewed(world: World) -> None:
     """More go to the candidate than the odds on record say; the evolver stops everything, twice."""
-    world.configure(make_settings(policy=SETTINGS))
-    await publish_configured(world.registry, world.settings, world.now - 900.0)
-    candidate = await world.candidate("judged")
-    _, experiment = await start_canary(
-        world.registry, candidate, who="operator:eve", reason="", counted=False, now=world.now
-    )
+    candidate, experiment = await canary_begun(world)
     rates = {world.production.genome.content_hash: USUAL, candidate.genome.content_hash: USUAL}
     for start in (1, 10_000):
         await world.record(traffic(world, 400, rates, start=start, experiment=experiment.id, skew=0.8))

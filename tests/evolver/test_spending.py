@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import DayBudget, Model
+from config.evolving import DayBudget
+from config.upstreams import Model
 from evolver.provider import EXHAUSTED, Provider
 from evolver.spending import LONGEST_ANSWER, Spending, ceiling
 from gateway.sandbox.app import running_sandbox

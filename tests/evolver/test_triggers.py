@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import Evolver
+from config.evolving import Evolver
 from evolver.triggers import (
     DAY_S,
     Request,

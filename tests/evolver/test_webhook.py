@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from config.settings import Evolver
+from config.evolving import Evolver
 from evolver import webhook as module
 from evolver.news import News
 from evolver.webhook import ATTEMPTS, DELIVERY, SIGNATURE, TIMESTAMP, Webhook, signature, verify

@@ -162,6 +162,7 @@ class Shadowed:
                 fell_open=self._fell_open,
                 attempts=server.tries if server is not None else 0,
                 account=server.account(answer) if server is not None else None,
+                embedding_usd=self._lot.embedding_usd,
             )
         except Exception as error:  # noqa: BLE001
             self._lot.mirror.fall_open.count("mirror", error)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from config.settings import Model
+from config.upstreams import Model
 from evolver.proposals import propose
 from evolver.proposals.templates import WORKED_RESULT
 from evolver.proposals.thrift import OPERATOR, savings

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from config.settings import Model, Price
+from config.upstreams import Model, Price
 from evolver.examples import Example
 from evolver.provider import Completion
 from policies.genome import Genome, PromptLayer, Rule

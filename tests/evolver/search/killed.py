@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from config.settings import Search
+from config.evolving import Search
 from evolver.examples import Example
 from evolver.search import Journal, Plan, Score, SearchResult
 from policies.genome import Genome, Lineage

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from config.settings import Search
+from config.evolving import Search
 from evolver.examples import Example
 from evolver.search import Breeding, Budget, OverrunError, Reservation, Score, search
 from policies.genome import Genome

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from config.settings import Search
+from config.evolving import Search
 from evolver.examples import Example
 from evolver.search import Breeding, Budget, Generation, Material, Score, hypervolume, progress, search
 from evolver.search.breeding import RESTART

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from config.settings import Search
+from config.evolving import Search
 from evolver.examples import Example
 from evolver.search import OPERATORS, Breeding, Budget, Score, SearchResult, search
 from policies.errors import ProviderError

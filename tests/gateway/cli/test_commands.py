@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.inspect import differences
+from gateway.cli.versions import differences
 from policies.genome import Genome, Lineage, PromptLayer, Rule, StrategyLayer
 from policies.registry import open_registry
 from policies.registry.values import Candidate

@@ -1,6 +1,6 @@
 """What `evogate experiments` shows of a candidate's shadow, of its judge and of its canary."""
 
-from gateway.cli.inspect import _judge, _log, _shadow
+from gateway.cli.experiments import _judge, _log, _shadow
 from gateway.cli.measured import measured
 
 

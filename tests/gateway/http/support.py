@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
-from config.settings import Limits, Upstream
+from config.gateway import Limits
+from config.upstreams import Upstream
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import Headers
 from gateway.http.messages import App

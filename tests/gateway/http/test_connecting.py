@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from gateway.http.connecting import Connector
 from gateway.http.upstream import Pool
 from tests.gateway.http.support import ScriptedUpstream, Sunk, answering, ok, pool_to, read_request, settled

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import Limits
+from config.gateway import Limits
 from gateway.http.known_heads import HEAD_BYTES, KEPT, KnownHeads
 from gateway.http.messages import Request
 from gateway.http.request_parser import RequestParser

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from config.settings import Limits
+from config.gateway import Limits
 from gateway.http.messages import REASONS, Request
 from gateway.http.request_parser import READ_BYTES, RequestParser
 from tests.gateway.http.support import GET, post

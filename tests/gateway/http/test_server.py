@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from config.settings import Limits
+from config.gateway import Limits
 from gateway.http.client_connection import WRITE_BUFFER_BYTES
 from gateway.http.framing import Headers
 from gateway.http.messages import HttpError, Reply, Request

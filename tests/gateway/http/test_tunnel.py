@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from config.settings import Limits
+from config.gateway import Limits
 from gateway.http.server import Server, serve
 from gateway.http.tunnel import WRITE_BUFFER_BYTES
 from gateway.http.upstream import Pool

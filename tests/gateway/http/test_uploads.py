@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import Limits
+from config.gateway import Limits
 from gateway.http.incoming import HELD_BYTES, Incoming
 from gateway.http.messages import Request
 from gateway.http.request_parser import RequestParser

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from gateway.http.calls import Call, Sink
 from gateway.http.errors import KINDS, UpstreamError
 from gateway.http.framing import Headers

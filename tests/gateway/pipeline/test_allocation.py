@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from config.settings import BanditSettings
+from config.policy import BanditSettings
 from gateway.pipeline.allocation import allocate
 from policies.bandit import Posterior
 

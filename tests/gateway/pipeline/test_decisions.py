@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import BanditSettings, BreakerSettings, Policy, Upstream
+from config.policy import BanditSettings, BreakerSettings, Policy
+from config.upstreams import Upstream
 from gateway.http.calls import Patience
 from gateway.http.framing import HOP_BY_HOP
 from gateway.http.messages import Headers

@@ -9,10 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
-from config.settings import Embeddings
+from config.gateway import Embeddings
+from gateway.cli.explain import _print_outcome
 from gateway.embeddings import memories
 from policies.genome import Genome
 from tests.gateway.pipeline.conftest import JSON, Running, running, settings
+from tests.gateway.pipeline.experiments import shadow
 from tests.gateway.pipeline.scripted import Visit, completion, embeddings, provider, whole
 from tests.gateway.pipeline.strategy.test_gone import produce
 
@@ -81,7 +83,7 @@ async def serving(
     async with provider(model.script) as base:
         config = settings(
             base,
-            {"memory_file": str(file), "memory_holdout": 0.0, "genome": genome},
+            {"memory_file": str(file), "memory_holdout": 0.0, "genome": genome, "shadow": {"sample": 1.0}},
             models={
                 "large": {"upstream": "sandbox", "model": "sandbox-large"},
                 "embed": {"upstream": "sandbox", "model": "e", "usd_per_mtok": {"input": 1.0}},
@@ -110,6 +112,39 @@ async def test_what_shares_no_word_is_found_by_its_meaning_and_is_on_record(tmp_
         embedder = model.gateway.core.embedder
         assert (embedder.calls, embedder.tokens, embedder.without) == (2, 30, {})
         assert embedder.usd == pytest.approx(30e-6)
+
+
+async def test_who_asks_for_an_embedding_pays_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving(tmp_path, MEANS) as model:
+        for _ in range(2):  # the second finds it remembered
+            await model.ask()
+        paid, free = model.gateway.frames("outcome")
+        assert paid["embedding_usd"] == pytest.approx(10e-6)
+        assert paid["cost_usd"] == pytest.approx(free["cost_usd"] + paid["embedding_usd"])
+        assert "embedding_usd" not in free
+        (counters,) = model.gateway.core.metrics.arms.values()
+        assert counters.cost_usd == paid["cost_usd"] + free["cost_usd"]
+        _print_outcome(paid)
+        assert "embedding   $0.000010 of it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("strategy", [{}, {"use_consensus": True, "voters": 2}])
+async def test_a_shadow_pays_for_the_embedding_that_it_alone_asked_for(strategy: JSON, tmp_path: Path) -> None:
+    async with serving(tmp_path, {}) as model:
+        gateway = model.gateway
+        genes = {"memory": MEANS, "strategy": {"model_key": "large", **strategy}}
+        await shadow(gateway, "c1", Genome.model_validate(genes))
+        (arm,) = gateway.core.epoch.policies["assistant"].shadows
+        assert arm.memory is not None
+        assert arm.memory.meaning is not None
+        shelf, library = arm.memory.meaning.shelf, arm.memory.library
+        await gateway.until(lambda: shelf.of(library) is not None)
+        await model.ask()
+        await gateway.until(lambda: bool(gateway.frames("signal")))
+        (outcome,), (signal,) = gateway.frames("outcome"), gateway.frames("signal")
+        assert "embedding_usd" not in outcome
+        assert signal["data"]["embedding_usd"] == pytest.approx(10e-6)
+        assert signal["data"]["cost_usd"] >= signal["data"]["embedding_usd"]
 
 
 async def test_a_request_whose_genome_asks_for_none_never_meets_an_embedding(tmp_path: Path) -> None:

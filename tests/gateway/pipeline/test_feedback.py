@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.pipeline import desk
+from gateway.pipeline import desk, quota
 from tests.gateway.pipeline.conftest import Running, running, settings
 from tests.gateway.pipeline.scripted import provider
 from tests.gateway.pipeline.test_suspension import fine
@@ -43,17 +43,17 @@ async def test_what_is_remembered_no_more_is_looked_up(gateway: Running) -> None
     await send(gateway, request_id=request_id, label="up")
     gateway.core.recent._by_id.clear()  # as after 65,536 further requests
     assert (await send(gateway, request_id=request_id, label="up"))[1]["counted"] is False, "said before, on record"
-    gateway.worker.desk._looked_up.clear()
+    gateway.worker.desk.recorded._found.clear()
     status, body = await send(gateway, request_id=request_id, label="down")
     assert (status, body["request_id"], body["counted"]) == (202, request_id, True)
     assert (await send(gateway, request_id=request_id, label="down"))[1]["counted"] is False
     after = gateway.core.posteriors.of("assistant", arm)
     assert after.mean < before.mean
     assert after.weight == pytest.approx(before.weight), "the reward is revised, not counted again"
-    gateway.worker.desk._looked_up.clear()
-    gateway.worker.desk.retain_s = 1e-9
+    gateway.worker.desk.recorded._found.clear()
+    gateway.worker.desk.recorded.retain_s = 1e-9
     assert (await send(gateway, request_id=request_id, label="up"))[0] == 404, "older than what is kept"
-    gateway.worker.desk.retain_s = None
+    gateway.worker.desk.recorded.retain_s = None
     nobody = gateway.core.new_id()
     assert (await send(gateway, request_id=nobody, label="up"))[0] == 404
 
@@ -65,7 +65,7 @@ async def test_searches_are_bounded(gateway: Running, monkeypatch: pytest.Monkey
     async def slow(_: str) -> None:
         await go.wait()
 
-    monkeypatch.setattr(gateway.worker.desk, "_look_up", slow)
+    monkeypatch.setattr(gateway.worker.desk.recorded, "_look_up", slow)
     waiting = [asyncio.create_task(send(gateway, request_id=gateway.core.new_id(), score=1)) for _ in range(2)]
     await gateway.until(lambda: len(gateway.worker.desk._searches) == 2)
     status, body = await send(gateway, request_id=gateway.core.new_id(), score=1)
@@ -132,7 +132,7 @@ async def test_one_credential_may_judge_a_share_of_the_answers_and_the_rest_is_l
     async with provider(fine) as base, running(settings(base, gateway=limits), tmp_path) as gateway:
         arm = gateway.core.epoch.policies["assistant"].production.hash
         ids = [(await gateway.ask(f"q{n}"))[1]["x-evogate-request-id"] for n in range(120)]
-        most = round(0.25 * desk.AT_ONCE)  # at once; then one of four answers
+        most = round(0.25 * quota.AT_ONCE)  # at once; then one of four answers
         said = [await send(gateway, request_id=each, label="down") for each in ids[:most]]
         assert {status for status, _ in said} == {202}
         after, signals = gateway.core.posteriors.of("assistant", arm), len(gateway.frames("signal"))

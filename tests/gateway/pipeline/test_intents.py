@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from config.settings import BanditSettings
+from config.policy import BanditSettings
 from gateway.pipeline.drawings import Drawings
 from gateway.pipeline.epoch import Drawing
 from gateway.pipeline.intents import Intents

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from config.settings import Policy
+from config.policy import Policy
 from gateway.pipeline.memories import Memories
 from gateway.pipeline.snapshot import Snapshot
 from policies.errors import OperatorError

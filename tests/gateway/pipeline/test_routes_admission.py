@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from gateway.http.messages import Headers
 from gateway.http.upstream import Call, UpgradeSink
 from gateway.pipeline.admission import Admission, Refused

@@ -5,7 +5,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 
-from config.settings import Upstream
+from config.upstreams import Upstream
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import find
 from gateway.http.messages import Headers

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from gateway.pipeline import live
 from gateway.pipeline.outages import Outages
+from policies.evidence import Decision
 from policies.registry.values import Incident
 from tests.gateway.pipeline.conftest import Running, running, settings
 from tests.gateway.pipeline.experiments import canary, genome
@@ -101,6 +103,17 @@ async def test_an_outage_that_is_over_excuses_the_comparison_that_it_fell_into(t
             assert [i.kind for i in await gateway.worker._registry.incidents("assistant")] == ["PROVIDER"]
 
 
+async def asked_until_rolled_back(gateway: Running) -> tuple[live.Running, Decision]:
+    """The one experiment at work, and the decision against its candidate, after as many answers as it took."""
+    (run,) = gateway.core.evidence.running.values()
+    n = 0
+    while run.decision is None or not run.decision.rolls_back:
+        n += 1
+        await gateway.ask("hello", headers={"x-evogate-session": f"s{n}"})
+        gateway.worker.guard.tick()
+    return run, run.decision
+
+
 @pytest.mark.parametrize("told", [True, False])
 async def test_an_outage_that_another_worker_has_found_excuses_as_well(tmp_path: Path, told: bool) -> None:
     """This one does not know the arm's usual level: by itself it would call the failures the candidate's own."""
@@ -114,12 +127,7 @@ async def test_an_outage_that_another_worker_has_found_excuses_as_well(tmp_path:
             found = Incident("p", "assistant", "PROVIDER", gateway.core.now(), "second", "down", {})
             await gateway.worker._registry.add_incident(found)
             await gateway.until(lambda: "second" in gateway.worker.snapshot.outages)
-        (run,) = gateway.core.evidence.running.values()
-        n = 0
-        while run.decision is None or not run.decision.rolls_back:
-            n += 1
-            await gateway.ask("hello", headers={"x-evogate-session": f"s{n}"})
-            gateway.worker.guard.tick()
+        await asked_until_rolled_back(gateway)
         assert gateway.core.outages.down() == {}
         assert (gateway.core.metrics.trips, len(gateway.worker.guard.held)) == ((0, 1) if told else (1, 0))
 
@@ -137,16 +145,12 @@ async def test_what_was_held_back_is_carried_out_as_it_was_first_decided(
     async with provider(by_rubric) as base, running(settings(base, BREAKER), tmp_path) as gateway:
         monkeypatch.setattr(gateway.core.outages, "blames", lambda *_: excused)
         await canary(gateway, "c1", genome("Be terse."))
-        (run,) = gateway.core.evidence.running.values()
-        n = 0
-        while run.decision is None or not run.decision.rolls_back:
-            n += 1
-            await gateway.ask("hello", headers={"x-evogate-session": f"s{n}"})
-            gateway.worker.guard.tick()
-        first, good = run.decision, True
+        run, first = await asked_until_rolled_back(gateway)
+        good = True
         for m in range(60):
             await gateway.ask("hello", headers={"x-evogate-session": f"later {m}"})
             gateway.worker.guard.tick()
+        assert run.decision is not None
         assert run.decision.evidence["counts"] != first.evidence["counts"]
         assert gateway.core.metrics.trips == 0
         excused = False

@@ -4,7 +4,7 @@ import re
 
 from pydantic import SecretStr
 
-from config.settings import Registry
+from config.records import Registry
 from gateway.workers.names import numbered_like, writer_names
 
 URL = SecretStr("postgresql://db.example/evogate")

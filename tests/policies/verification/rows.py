@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from config.settings import Policy
+from config.policy import Policy
 from gateway.pipeline.snapshot import TERMS
 from policies.genome import Genome, Lineage
 from policies.registry.values import Candidate, Experiment, Incident, Note, Pointer, Version

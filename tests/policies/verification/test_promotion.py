@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import Policy
+from config.policy import Policy
 from evolver.replay import gates_of, weights_of
 from evolver.stations import promotion as station
 from evolver.store import Unit as Stored
