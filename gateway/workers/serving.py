@@ -75,6 +75,7 @@ async def _listen(worker: Worker, place: Place) -> Server:
             port=place.port,
             limits=worker.settings.gateway.limits,
             passes=worker.app.passes,
+            late=worker.app.late,
             reuse_port=place.table is not None,
         )
     except OSError as error:
