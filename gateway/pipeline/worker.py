@@ -56,11 +56,12 @@ class Worker:
         clock: Clock | None = None,
         table: Table | None = None,
         heir_beside: Collection[str] | None = ("w0",),
+        workers: int = 1,
     ) -> None:
         """Open the spool. Needs a running loop.
 
         `table` holds the pins of several workers; None: this one is alone. It takes over what writers have left behind
-        that are not in `heir_beside`; None: another one does.
+        that are not in `heir_beside`; None: another one does. `workers` of them share what genes limit.
 
         Raises:
             OperatorError: the spool can't be written, or the settings can't be compiled.
@@ -97,7 +98,7 @@ class Worker:
         self.verdicts = Verdicts()
         self.snapshot = Snapshot()
         self._shelf = Shelf(self.core.embedder)
-        self._builder = Builder(metrics, key, Memories(), self._loop.time, self._shelf)
+        self._builder = Builder(metrics, key, Memories(), self._loop.time, self._shelf, workers=workers)
         self._changed: int | None = None
         self._keeper = Keeper(home, writer, settings.registry.database)
         self.started_from: float | None = None  # when what it serves from was seen, until it joins the registry
