@@ -32,6 +32,7 @@ from gateway.pipeline.strategy.coordinator import server_for
 from gateway.recording.errors import SpoolError
 from gateway.recording.redact import Redactor
 from gateway.workers.pins import SharedPins, Table
+from gateway.workers.stored import SharedAnswers
 from policies.errors import AwayError, ConflictError, OperatorError
 from policies.registry.fence import Fence, holder_in
 from policies.registry.port import Registry
@@ -93,6 +94,8 @@ class Worker:
             loop=self._loop,
             idle_unit_s=settings.gateway.idle_unit_s,
         )
+        if table is not None:
+            self.core.lineages.shared = SharedAnswers(table)
         mirror.serve = partial(server_for, self.core)
         self.routes = Routes(self._loop)
         self.verdicts = Verdicts()
