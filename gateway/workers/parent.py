@@ -17,14 +17,14 @@ from config.loader import loads
 from config.settings import Settings
 from config.source import read_text
 from config.watcher import Watcher
-from gateway.admin.families import Family, counter, from_json, gauge, merged
+from gateway.admin.families import Family
 from gateway.admin.listener import address, announce, open_admin
-from gateway.admin.numbers import configuration
-from gateway.admin.together import Facts, together
+from gateway.admin.together import Facts
 from gateway.pipeline.routes import refuse_self
 from gateway.pipeline.snapshot import publish_configured
 from gateway.workers.address import reserve
 from gateway.workers.channel import ChannelError
+from gateway.workers.facts import families_of, status_of
 from gateway.workers.member import Member
 from gateway.workers.names import writer_names
 from gateway.workers.pins import Table
@@ -256,43 +256,11 @@ class Parent:
 
     async def families(self) -> list[Family]:
         """See `Source`."""
-        found = await self._of_each("numbers")
-        names = [(member.name,) for member in self.members]
-        return [
-            *merged([from_json(numbers) for numbers in found.values()]),
-            *configuration(self._configuration["reloads"], self._configuration["failures"]),
-            gauge("evogate_workers", "Workers that serve.", len(self._up), merge="sum"),
-            gauge(
-                "evogate_worker_up",
-                "1 while the worker serves.",
-                {name: float(member.up) for name, member in zip(names, self.members, strict=True)},
-                labels=("worker",),
-                merge="sum",
-            ),
-            counter(
-                "evogate_worker_restarts",
-                "Times that the worker ended by itself and was started again.",
-                ("worker",),
-                {name: float(member.restarts) for name, member in zip(names, self.members, strict=True)},
-            ),
-        ]
+        return families_of(self.members, await self._of_each("numbers"), self._configuration)
 
     async def status(self) -> Facts:
         """See `Source`."""
-        facts = together(await self._of_each("status"))
-        facts["configuration"] = self._configuration
-        facts["workers"] = [
-            {
-                "worker": member.name,
-                "pid": member.pid,
-                "up": member.up,
-                "restarts": member.restarts,
-                "ended": member.ended,
-                "epoch": facts["epochs"].get(member.name),
-            }
-            for member in self.members
-        ]
-        return facts
+        return status_of(self.members, await self._of_each("status"), self._configuration)
 
     async def arms(self) -> list[Facts]:
         """See `Source`."""
