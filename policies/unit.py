@@ -7,7 +7,7 @@ split a conversation into one unit per turn.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -30,18 +30,34 @@ class Conversation:
         self.continued = continued
 
 
-class Lineages:
-    """Answers and conversations that the provider stores, and the units they belong to. Bounded, oldest out first."""
+class Store(Protocol):
+    """Where others keep what they know of stored answers and conversations."""
 
-    __slots__ = ("_capacity", "_known")
+    def find(self, name: str) -> tuple[str, int] | None:
+        """Unit and turn of one; None: not known there either."""
+
+    def keep(self, name: str, unit: str, turn: int) -> None:
+        """Let the others know."""
+
+
+class Lineages:
+    """Answers and conversations that the provider stores, and the units they belong to. Bounded, oldest out first.
+
+    `shared`: what all know, who serve the same clients; it comes first, since a turn may have been another's.
+    """
+
+    __slots__ = ("_capacity", "_known", "shared")
 
     def __init__(self, capacity: int = 65_536) -> None:
         self._capacity = capacity
         self._known: dict[str, tuple[str, int]] = {}
+        self.shared: Store | None = None
 
     def find(self, parent: str) -> tuple[str, int] | None:
         """Unit and turn of a stored answer or conversation; None: not known here."""
-        return self._known.get(parent)
+        shared = self.shared
+        found = shared.find(parent) if shared is not None else None
+        return found if found is not None else self._known.get(parent)
 
     def answered(self, turns: Turns, answer_id: str, unit: str, turn: int) -> None:
         """Remember that a unit's turn was answered; the next one may name the answer, or the conversation again."""
@@ -55,6 +71,9 @@ class Lineages:
         self._known[name] = place
         if len(self._known) > self._capacity:
             del self._known[next(iter(self._known))]
+        shared = self.shared
+        if shared is not None:
+            shared.keep(name, *place)
 
 
 def identify(

@@ -159,6 +159,11 @@ class ClientConnection:
         elif self._reply is not None:
             self._reply.keep_alive = False
 
+    def part(self) -> None:
+        """Close, whatever it may still want to ask; behind the running answer, if there is one."""
+        if self._reply is None and not self._closing:
+            self.close()
+
     def close(self) -> None:
         """Close after what is still in the buffer."""
         self._closing = True

@@ -1,4 +1,8 @@
-"""The listening socket, its connections, and the drain at the end."""
+"""The listening socket, its connections, and the drain at the end.
+
+While it drains, the listener stays open as long as a connection from before lasts: whoever connects meanwhile is told
+by `late` what is going on (a load balancer by `/ready`), where a closed port would look like a crash.
+"""
 
 import asyncio
 import socket
@@ -17,8 +21,11 @@ BACKLOG = 2048
 class Server:
     """A listening socket and its connections."""
 
-    def __init__(self, app: App, limits: Limits, on_refused: OnRefused, passes: Passes | None = None) -> None:
+    def __init__(
+        self, app: App, limits: Limits, on_refused: OnRefused, passes: Passes | None = None, late: App | None = None
+    ) -> None:
         self.app = app
+        self.late = late or app
         self.passes = passes
         self.limits = limits
         self.on_refused = on_refused
@@ -26,9 +33,12 @@ class Server:
         self.draining = False
         self.port = 0  # known once listening
         self._connections: set[ClientConnection] = set()
+        self._late: set[ClientConnection] = set()  # those of them that came during the drain
         self._listener: asyncio.Server
         self._empty: asyncio.Event = asyncio.Event()
         self._empty.set()
+        self._settled: asyncio.Event = asyncio.Event()  # nobody from before the drain is left
+        self._settled.set()
 
     async def listen(
         self, host: str, port: int, *, reuse_port: bool = False, sock: socket.socket | None = None
@@ -59,15 +69,22 @@ class Server:
         return len(self._connections)
 
     async def drain(self, grace_s: float) -> None:
-        """Accept nobody new, close the idle, let running answers end; after `grace_s` seconds close the rest."""
+        """Close the idle, let running answers end, then close the listener; after `grace_s` seconds close the rest."""
         self.draining = True
-        self._listener.close()
+        self.app, self.passes = self.late, None
         for connection in list(self._connections):
             connection.wind_down()
         try:
-            await asyncio.wait_for(self._empty.wait(), grace_s)
+            await asyncio.wait_for(self._end(), grace_s)
         except TimeoutError:
             await self.close()
+
+    async def _end(self) -> None:
+        await self._settled.wait()
+        self._listener.close()
+        for connection in list(self._connections):
+            connection.part()
+        await self._empty.wait()
 
     async def close(self) -> None:
         """Close everything at once; clients being answered are cut off and their `on_gone` is called."""
@@ -81,11 +98,18 @@ class Server:
         """Take a connection in; False where there is no room for it to be served."""
         self._connections.add(connection)
         self._empty.clear()
+        if self.draining:
+            self._late.add(connection)
+        else:
+            self._settled.clear()
         return len(self._connections) <= self.limits.connections
 
     def leave(self, connection: ClientConnection) -> None:
         """It has closed."""
         self._connections.discard(connection)
+        self._late.discard(connection)
+        if len(self._connections) == len(self._late):
+            self._settled.set()
         if not self._connections:
             self._empty.set()
 
@@ -100,15 +124,17 @@ async def serve(
     sock: socket.socket | None = None,
     on_refused: OnRefused = lambda _: [],
     passes: Passes | None = None,
+    late: App | None = None,
 ) -> Server:
     """Start serving `app`; port 0 takes a free one. `sock` is a bound socket to use instead of host and port.
 
     `on_refused` hears of every request refused before it reached `app`, and gives headers for that answer.
-    `passes` None: every body is whole before `app` is called.
+    `passes` None: every body is whole before `app` is called. `late` answers, in place of `app` and one request each,
+    connections that are made during the drain.
 
     Raises:
         OSError: the address can't be had.
     """
-    server = Server(app, limits, on_refused, passes)
+    server = Server(app, limits, on_refused, passes, late)
     await server.listen(host, port, reuse_port=reuse_port, sock=sock)
     return server

@@ -15,6 +15,7 @@ from gateway.pipeline.exchange import Exchange
 from gateway.pipeline.feedback import Heard
 from gateway.pipeline.models import ModelList
 from gateway.pipeline.relay import Relay
+from policies.dialects import dialect_of
 from policies.errors import ClientError
 
 log = logging.getLogger("evogate.pipeline")
@@ -23,6 +24,7 @@ _FEEDBACK = b"/v1/feedback"
 _MODELS = b"/v1/models"
 _HEALTH = b"/health"
 _READY = b"/ready"
+_ELSEWHERE = b"retry-after", b"1"  # by then whoever balances the load knows, and another gateway answers
 _OWN = frozenset({_FEEDBACK, _HEALTH, _READY})
 
 
@@ -56,6 +58,20 @@ class DataPlane:
             epoch = self._core.epoch
             if not (_may_be_covered(epoch, path, request) and self._covered(epoch, path, request, reply)):
                 self._relay(epoch, path, request, reply)
+
+    def late(self, request: Request, reply: Reply) -> None:
+        """Answer a request that came on a new connection during the drain.
+
+        Probes and feedback are answered as ever; what would go to a provider is turned away, so that the end comes and
+        no answer that began in the grace period is cut by its end. Clients and balancers try a 503 elsewhere.
+        """
+        if request.path in _OWN:
+            self(request, reply)
+            return
+        reason, message = "draining", "the gateway is shutting down; try again: another one may answer"
+        self._core.metrics.error(reason)
+        body = dialect_of(request.path).error_body(message, status=503, kind="gateway_error", code=reason)
+        reply.send(503, [*answers.made_here(reason, self._core.new_id()), _ELSEWHERE], body)
 
     def passes(self, request: Request) -> bool:
         """Whether a request's body goes up as it arrives: where neither a policy nor the gateway itself reads it."""

@@ -1,6 +1,7 @@
 """Building epochs off the request path. Compiled pieces are kept from one epoch to the next."""
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from random import Random, SystemRandom
 from typing import Any
 
@@ -36,14 +37,22 @@ class Builder:
     """Makes epochs for one worker."""
 
     def __init__(
-        self, metrics: Metrics, key: bytes, memories: Memories, clock: Callable[[], float], shelf: Shelf | None = None
+        self,
+        metrics: Metrics,
+        key: bytes,
+        memories: Memories,
+        clock: Callable[[], float],
+        shelf: Shelf | None = None,
+        *,
+        workers: int = 1,
     ) -> None:
-        """`shelf`: where memories have their embeddings from; None: from nowhere."""
+        """`shelf`: where memories have their embeddings from; None: from nowhere. `workers` share what genes limit."""
         self._metrics = metrics
         self._key = key
         self._memories = memories
         self._shelf = shelf
         self._clock = clock  # of the loop
+        self._workers = workers
         self._draw = Random(SystemRandom().getrandbits(64)).random  # noqa: S311 (samples, not secrets)
         self._budgets: dict[str, tuple[BudgetRules, RetryBudget]] = {}
         self._intents = Intents()
@@ -168,8 +177,11 @@ class Builder:
         return budget
 
     def channel(self, policy: str, target: Target, limit: int) -> Target:
-        """A target that so many calls of the policy may be with at a time: the same as long as its upstream is."""
-        return self._channels.of(policy, target, limit)
+        """A target that so many calls of the policy may be with at a time: the same as long as its upstream is.
+
+        Of several workers each has its part of the limit, rounded up: at most one call each above it.
+        """
+        return self._channels.of(policy, target, ceil(limit / self._workers))
 
     def counters(self, policy: str, role: Role) -> ArmCounters:
         """Where a role's arms count."""

@@ -32,6 +32,7 @@ from gateway.pipeline.strategy.coordinator import server_for
 from gateway.recording.errors import SpoolError
 from gateway.recording.redact import Redactor
 from gateway.workers.pins import SharedPins, Table
+from gateway.workers.stored import SharedAnswers
 from policies.errors import AwayError, ConflictError, OperatorError
 from policies.registry.fence import Fence, holder_in
 from policies.registry.port import Registry
@@ -56,11 +57,12 @@ class Worker:
         clock: Clock | None = None,
         table: Table | None = None,
         heir_beside: Collection[str] | None = ("w0",),
+        workers: int = 1,
     ) -> None:
         """Open the spool. Needs a running loop.
 
         `table` holds the pins of several workers; None: this one is alone. It takes over what writers have left behind
-        that are not in `heir_beside`; None: another one does.
+        that are not in `heir_beside`; None: another one does. `workers` of them share what genes limit.
 
         Raises:
             OperatorError: the spool can't be written, or the settings can't be compiled.
@@ -92,12 +94,14 @@ class Worker:
             loop=self._loop,
             idle_unit_s=settings.gateway.idle_unit_s,
         )
+        if table is not None:
+            self.core.lineages.shared = SharedAnswers(table)
         mirror.serve = partial(server_for, self.core)
         self.routes = Routes(self._loop)
         self.verdicts = Verdicts()
         self.snapshot = Snapshot()
         self._shelf = Shelf(self.core.embedder)
-        self._builder = Builder(metrics, key, Memories(), self._loop.time, self._shelf)
+        self._builder = Builder(metrics, key, Memories(), self._loop.time, self._shelf, workers=workers)
         self._changed: int | None = None
         self._keeper = Keeper(home, writer, settings.registry.database)
         self.started_from: float | None = None  # when what it serves from was seen, until it joins the registry

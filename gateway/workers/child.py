@@ -115,6 +115,7 @@ class Child:
         place = Place(
             *(host, port, writers[index], Table(table, buckets), self._may_listen),
             heir_beside=writers if index == 0 else None,
+            workers=len(writers),
         )
         try:
             settings = self._portion(text)

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,19 @@ from config.loader import loads
 from config.settings import Settings
 from config.source import read_text
 from config.watcher import Watcher
-from gateway.admin.families import Family, counter, from_json, gauge, merged
+from gateway.admin.families import Family
 from gateway.admin.listener import address, announce, open_admin
-from gateway.admin.numbers import configuration
-from gateway.admin.together import Facts, together
+from gateway.admin.together import Facts
 from gateway.pipeline.routes import refuse_self
-from gateway.pipeline.snapshot import publish_configured
 from gateway.workers.address import reserve
 from gateway.workers.channel import ChannelError
+from gateway.workers.facts import families_of, status_of
 from gateway.workers.member import Member
 from gateway.workers.names import writer_names
 from gateway.workers.pins import Table
+from gateway.workers.publishing import Publisher
 from gateway.workers.secret import secret
-from policies.errors import AwayError, OperatorError
-from policies.registry import open_registry
+from policies.errors import OperatorError
 
 log = logging.getLogger("evogate.workers")
 
@@ -65,6 +63,7 @@ class Parent:
         self._count = count
         self._configuration: dict[str, Any] = {"reloads": 0, "failures": 0, "last_error": ""}
         self._changing = asyncio.Lock()  # nobody starts on a text that is being replaced
+        self._publisher = Publisher(home, lambda: self.settings, self._changing)
         self._table: Table
 
     @contextlib.asynccontextmanager
@@ -81,7 +80,7 @@ class Parent:
             secret(self._home)
             self._table = Table.create()
             stack.callback(os.close, self._table.descriptor)
-            await self._publish_first(stack)
+            await self._publisher.first(stack)
             stack.push_async_callback(self._stop)
             await self._start()
             self.admin_url = await open_admin(self, self.settings.gateway, stack)
@@ -176,7 +175,7 @@ class Parent:
         for member, found in zip(members, await asyncio.gather(*checks, return_exceptions=True), strict=True):
             if isinstance(found, Exception) and member.up:  # one that has ended meanwhile has no say
                 raise OperatorError(f"the new settings were not taken over: {member.name}: {found}")
-        await self._publish(settings)
+        await self._publisher.publish(settings)
         if settings.gateway.workers != self.settings.gateway.workers:
             log.warning("gateway.workers will count from the next start on")
         self._text, self.settings = text, settings
@@ -193,37 +192,6 @@ class Parent:
                 "%s did not take over the configuration that it had checked (%s) and is ended", member.name, error
             )
             member.kill()
-
-    async def _publish_first(self, stack: contextlib.AsyncExitStack) -> None:
-        """At start; a fleet's registry that is away hears of it when it is back, if the workers can start without."""
-        try:
-            await self._publish(self.settings)
-        except AwayError as error:
-            log.warning("%s; the configuration is published once it is there", error)
-            stack.callback(asyncio.get_running_loop().create_task(self._publish_later()).cancel)
-
-    async def _publish_later(self) -> None:
-        while True:
-            await asyncio.sleep(self.settings.gateway.poll_s)
-            try:
-                async with self._changing:
-                    await self._publish(self.settings)
-            except AwayError:
-                continue
-            except OperatorError as error:
-                log.error("%s", error)  # noqa: TRY400  (an operator's line, not a fault of ours)
-                continue
-            return
-
-    async def _publish(self, settings: Settings) -> None:
-        """In the registry, from one place: several workers would each make a version of the same genome."""
-        try:
-            async with open_registry(self._home, self.settings.registry.database) as registry:
-                await publish_configured(registry, settings, time.time())
-        except OperatorError:
-            raise
-        except Exception as error:
-            raise OperatorError(f"the registry in {self._home} did not take the configuration: {error}") from error
 
     def _refused(self, message: str) -> None:
         self._configuration["failures"] += 1
@@ -256,43 +224,11 @@ class Parent:
 
     async def families(self) -> list[Family]:
         """See `Source`."""
-        found = await self._of_each("numbers")
-        names = [(member.name,) for member in self.members]
-        return [
-            *merged([from_json(numbers) for numbers in found.values()]),
-            *configuration(self._configuration["reloads"], self._configuration["failures"]),
-            gauge("evogate_workers", "Workers that serve.", len(self._up), merge="sum"),
-            gauge(
-                "evogate_worker_up",
-                "1 while the worker serves.",
-                {name: float(member.up) for name, member in zip(names, self.members, strict=True)},
-                labels=("worker",),
-                merge="sum",
-            ),
-            counter(
-                "evogate_worker_restarts",
-                "Times that the worker ended by itself and was started again.",
-                ("worker",),
-                {name: float(member.restarts) for name, member in zip(names, self.members, strict=True)},
-            ),
-        ]
+        return families_of(self.members, await self._of_each("numbers"), self._configuration)
 
     async def status(self) -> Facts:
         """See `Source`."""
-        facts = together(await self._of_each("status"))
-        facts["configuration"] = self._configuration
-        facts["workers"] = [
-            {
-                "worker": member.name,
-                "pid": member.pid,
-                "up": member.up,
-                "restarts": member.restarts,
-                "ended": member.ended,
-                "epoch": facts["epochs"].get(member.name),
-            }
-            for member in self.members
-        ]
-        return facts
+        return status_of(self.members, await self._of_each("status"), self._configuration)
 
     async def arms(self) -> list[Facts]:
         """See `Source`."""

@@ -43,6 +43,8 @@ _FREE = bytes(_WORD)
 _TAGS_BYTES = WAYS * _WORD
 _BUCKET_BYTES = _BUCKET_WORDS * _WORD
 BUCKETS = 1 << 15  # 262,144 pins in 10 MiB, of which the system gives only what is used
+_PLACES = 16  # for stored answers, a bucket: 524,288 in 16 MiB (see `stored`)
+_PLACE_BYTES = 4 * _WORD
 
 
 def _digest(text: str) -> int:
@@ -62,18 +64,25 @@ def _tag_of(at: int, bucket: int) -> int:
     return bucket + (at - bucket - _TAGS_BYTES) // _RECORD_WORDS
 
 
+def _size(buckets: int) -> int:
+    return buckets * (_BUCKET_BYTES + _PLACES * _PLACE_BYTES)
+
+
 class Table:
     """The shared memory. `descriptor` goes to the workers; each maps it by itself."""
 
     def __init__(self, descriptor: int, buckets: int = BUCKETS) -> None:
         self.descriptor = descriptor
         self.buckets = buckets
-        self.memory = mmap.mmap(descriptor, buckets * _BUCKET_BYTES)
+        self.places = buckets * _PLACES
+        self.answers_at = buckets * _BUCKET_BYTES  # behind the pins
+        self.memory = mmap.mmap(descriptor, _size(buckets))
 
     @cached_property
     def words(self) -> "np.ndarray[Any, np.dtype[np.uint64]]":
-        """All of it, by bucket."""
-        return np.frombuffer(self.memory, np.uint64).reshape(self.buckets, _BUCKET_WORDS)
+        """All pins, by bucket."""
+        count = self.buckets * _BUCKET_WORDS
+        return np.frombuffer(self.memory, np.uint64, count).reshape(self.buckets, _BUCKET_WORDS)
 
     @classmethod
     def create(cls, buckets: int = BUCKETS) -> "Table":
@@ -83,7 +92,7 @@ class Table:
         else:
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
-        os.ftruncate(descriptor, buckets * _BUCKET_BYTES)
+        os.ftruncate(descriptor, _size(buckets))
         return cls(descriptor, buckets)
 
     @property

@@ -29,6 +29,7 @@ class Place:
     table: Table | None = None
     may_listen: Callable[[Worker], Awaitable[None]] | None = None
     heir_beside: Collection[str] | None = ("w0",)
+    workers: int = 1  # on its port, itself among them
 
 
 @contextlib.asynccontextmanager
@@ -52,6 +53,7 @@ async def serving(settings: Settings, home: Path, place: Place) -> AsyncIterator
             writer=place.writer,
             table=place.table,
             heir_beside=place.heir_beside,
+            workers=place.workers,
         )
         stack.push_async_callback(worker.close)
         worker.core.observer = await watching(settings.telemetry, place.writer, stack)
@@ -75,6 +77,7 @@ async def _listen(worker: Worker, place: Place) -> Server:
             port=place.port,
             limits=worker.settings.gateway.limits,
             passes=worker.app.passes,
+            late=worker.app.late,
             reuse_port=place.table is not None,
         )
     except OSError as error:

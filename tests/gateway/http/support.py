@@ -125,8 +125,8 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(app: App, **limits: Any) -> AsyncIterator[Server]:
-    server = await serve(app, host="127.0.0.1", port=0, limits=Limits(**limits))
+async def serving(app: App, late: App | None = None, **limits: Any) -> AsyncIterator[Server]:
+    server = await serve(app, host="127.0.0.1", port=0, limits=Limits(**limits), late=late)
     try:
         yield server
     finally:

@@ -313,21 +313,33 @@ async def test_a_fault_of_the_application_is_an_answer_or_a_visible_cut(
 
 
 async def test_draining_closes_the_idle_and_lets_running_answers_end() -> None:
+    def late(_request: Request, reply: Reply) -> None:
+        reply.send(503, [], b"late")
+
     held = Held()
-    async with serving(held) as server, Client.to(server.port) as idle, Client.to(server.port) as busy:
+    async with serving(held, late=late) as server, Client.to(server.port) as idle, Client.to(server.port) as busy:
         await settled(lambda: server.connections == 2)
         await busy.send(GET)
         _, reply = await held.next()
         draining = asyncio.create_task(server.drain(PATIENCE_S))
         assert await idle.to_end() == b""
-        with pytest.raises(OSError, match="Connect"):
-            async with Client.to(server.port):
-                pass
+        for _ in range(2):
+            async with Client.to(server.port) as other:
+                await other.send(GET)
+                told = parse_answer(await other.to_end())[0]
+                assert (told.status, told.body, told.header("connection")) == (503, b"late", "close")
         assert not draining.done()
-        reply.send(200, [], b"last")
+        async with Client.to(server.port) as silent, Client.to(server.port) as slow:
+            await slow.send(GET[:5])
+            await settled(lambda: server.connections == 3)
+            reply.send(200, [], b"last")
+            assert (await silent.to_end(), await slow.to_end()) == (b"", b"")
         answer = parse_answer(await busy.to_end())[0]
         assert (answer.body, answer.header("connection")) == (b"last", "close")
         await asyncio.wait_for(draining, PATIENCE_S)
+        with pytest.raises(OSError, match="Connect"):
+            async with Client.to(server.port):
+                pass
 
 
 async def test_draining_ends_after_its_grace() -> None:

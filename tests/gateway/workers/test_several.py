@@ -149,8 +149,7 @@ async def test_the_end_waits_for_running_streams(tmp_path: Path) -> None:
             await asked.wait()
             ending = asyncio.create_task(gateway.parent._stop())
             await gateway.until(lambda: sum(member.up for member in gateway.parent.members) == 1)
-            with pytest.raises(OSError, match="Cannot connect"):
-                await gateway.ask("too late")
+            assert (await gateway.ask("too late"))[0] == 503
             go.set()
             text = await answer.text()
             answer.release()
