@@ -27,7 +27,7 @@ format: $(STAMP)
 load: $(STAMP)
 	$(BIN)/python -m loadtests.headless
 
-# The hot modules compiled by mypyc, in a folder of their own; needs a C compiler, takes a minute.
+# The hot modules compiled by mypyc, in a folder of their own; needs a C compiler, takes some minutes.
 # To serve from it: PYTHONSAFEPATH=1 PYTHONPATH=.compiled .venv/bin/evogate up
 compiled: $(STAMP)
 	$(BIN)/python deploy/compile.py .compiled

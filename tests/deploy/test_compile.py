@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import compile as compiling
 from deploy.compile import ROOT, STAMP, hot, main
 
 AGAIN = (
@@ -36,6 +37,25 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, capsys: pytest.
     assert main([str(tmp_path)]) == 2
     assert "name another folder" in capsys.readouterr().err
     assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_guided_build_counts_serves_and_builds_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one of the steps fails, what it said is what comes back, and nothing is built by half a count."""
+    steps: list[tuple[str, str]] = []
+
+    def run(command: list[str], _where: Path, flags: dict[str, str]) -> str:
+        steps.append((Path(command[0]).name, flags.get("CFLAGS", "").partition(" ")[0]))
+        return "no demo" if command[0].endswith(failing) else ""
+
+    monkeypatch.setattr(compiling, "_run", run)
+    failing = "nothing"
+    assert compiling.guided(tmp_path) == ""
+    whole = [("mypyc", "-fprofile-generate"), ("python", ""), ("evogate", ""), ("mypyc", "-fprofile-use")]
+    assert steps == whole
+    steps.clear()
+    failing = "evogate"
+    assert compiling.guided(tmp_path) == "no demo"
+    assert steps == whole[:3]
 
 
 @pytest.mark.slow
