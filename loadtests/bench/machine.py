@@ -65,7 +65,7 @@ class Peak:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+        self._thread = threading.Thread(target=self._watch, daemon=True)  # Ctrl-C may come before the block is entered
         self.mb = 0.0
 
     def __enter__(self) -> Self:

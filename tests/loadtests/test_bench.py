@@ -1,6 +1,7 @@
 """The benchmark's own logic: ratios within a round, goals that are missed, doubts, processes that end."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -209,3 +210,12 @@ def test_a_quick_plan_has_the_same_parts() -> None:
     plan, quick = (Plan.of(PARTS, quick=quick, peers=True) for quick in (False, True))
     assert plan.parts == quick.parts == set(PARTS)
     assert sum(quick.paced.values()) < sum(plan.paced.values())
+
+
+def test_a_watch_of_memory_that_an_interrupt_left_running_does_not_keep_the_program() -> None:
+    """Ctrl-C between the start of the watch and the block: its `__exit__` is never called."""
+    program = (
+        "import os\nfrom loadtests.bench.machine import Peak\nPeak(os.getpid()).__enter__()\nraise KeyboardInterrupt"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30)
+    assert "KeyboardInterrupt" in done.stderr
