@@ -53,14 +53,15 @@ Rule = Callable[[np.random.Generator, float, float | None, int], dict[str, Bools
 
 
 def measure(world: str, p0: float, share: str, runs: int, seed: int) -> Cell:
-    """All rules in one cell; those of others only at a share of 0.2, where they have most to go by."""
+    """All rules in one cell; those of others only at `OTHERS_AT`."""
     rng = np.random.default_rng([seed, *world.encode(), int(p0 * 1e4), *share.encode()])
     found = _SPECIAL.get(world, _plain(world))(rng, p0, SHARES[share], runs)
-    trips = {name: int(tripped.sum()) for name, tripped in found.items() if share == "0.2" or name in OURS}
+    trips = {name: int(tripped.sum()) for name, tripped in found.items() if SHARES[share] == OTHERS_AT or name in OURS}
     return Cell(world, p0, share, runs, trips)
 
 
 OURS = ("E 1 %", "E 5 %")
+OTHERS_AT = 0.2  # the share at which others have most to go by
 
 
 def span(p0: float) -> tuple[int, float]:
@@ -72,7 +73,7 @@ def _plain(world: str) -> Rule:
     def rule(rng: np.random.Generator, p0: float, share: float | None, runs: int) -> dict[str, Bools]:
         units, per_s = span(p0)
         found = stream(rng, bernoulli(rng, RATES[world](p0, units), runs), share, per_s=per_s)
-        return {**_ours(e_values(found)), **_others(found)}
+        return {**_ours(e_values(found)), **_others(found, share)}
 
     return rule
 
@@ -81,7 +82,10 @@ def _ours(e: Floats) -> dict[str, Bools]:
     return {"E 1 %": crossed(e, 0.01), "E 5 %": crossed(e, 0.05)}
 
 
-def _others(found: Stream) -> dict[str, Bools]:
+def _others(found: Stream, share: float | None) -> dict[str, Bools]:
+    """Those of others where they are shown: most of the time would go into Kayenta's ranks."""
+    if share != OTHERS_AT:
+        return {}
     tables = (found.units, found.failures)
     return {
         "literal rule": rivals.literal(*tables),
@@ -105,7 +109,7 @@ def _skewed(rng: np.random.Generator, p0: float, share: float | None, runs: int)
         real=np.take_along_axis(found.real, order, axis=0),
     )
     late = replace(late, at=np.where(late.real, late.at, np.inf), failures=_arrived(found, arrival))
-    return {**_ours(e_values(found)), "arrival order": crossed(e_values(late), 0.01), **_others(late)}
+    return {**_ours(e_values(found)), "arrival order": crossed(e_values(late), 0.01), **_others(late, share)}
 
 
 def _arrived(found: Stream, arrival: Floats) -> Ints:
@@ -131,7 +135,7 @@ def _conversations(rng: np.random.Generator, p0: float, share: float | None, run
     channels = [replace(any_failure, real=any_failure.real & found[unit, columns]) for found in (answer, bad_later > 0)]
     first, later = (_held(e_values(channel)) for channel in channels)
     every_turn = e_values(any_failure, times=answer[unit, columns] + bad_later[unit, columns])
-    others = _others(_by_turn(any_failure, answer, bad_later))
+    others = _others(_by_turn(any_failure, answer, bad_later), share)
     silent = 1.0 - ANSWER.weight - LATER.weight  # the other channels, which see nothing in this world
     combined = ANSWER.weight * first + LATER.weight * later + silent
     return {**_ours(combined), "every turn counted": crossed(every_turn, 0.01), **others}
@@ -147,7 +151,7 @@ def _by_class(rng: np.random.Generator, p0: float, share: float | None, runs: in
     combined = np.full(found.unit.shape, 1.0 - sum(channel.weight for channel in seen))
     for channel, theirs in seen.items():
         combined += channel.weight * _held(e_values(replace(found, real=found.real & theirs), channel.rho))
-    return {**_ours(combined), **_others(found)}
+    return {**_ours(combined), **_others(found, share)}
 
 
 def _held(e: Floats) -> Floats:
@@ -184,7 +188,7 @@ def _fleet(rng: np.random.Generator, p0: float, share: float | None, runs: int) 
         for each in range(WRITERS):
             own = replace(found, real=found.real & (writer == each))
             tripped[name] |= crossed(e_values(own), alpha / WRITERS)
-    return {**tripped, **_others(found)}
+    return {**tripped, **_others(found, share)}
 
 
 def _bucket_ends(found: Stream) -> Floats:

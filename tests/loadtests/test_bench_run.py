@@ -20,7 +20,7 @@ MISSING = [name for name in PACKAGES if shutil.which(name) is None]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
 ]
 
 

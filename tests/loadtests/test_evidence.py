@@ -110,6 +110,7 @@ def test_identical_candidates_are_hardly_ever_accused(world: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("share", SHARES)
 def test_the_whole_matrix(world: str, share: str) -> None:
