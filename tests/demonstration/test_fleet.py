@@ -70,7 +70,7 @@ async def asked(world: World) -> int:
         return answer.status
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 async def test_two_machines_take_a_canary_back_together(tmp_path: Path) -> None:
     homes = [tmp_path / name for name in ("alpha", "beta")]
     for home in homes:
@@ -94,7 +94,7 @@ async def test_two_machines_take_a_canary_back_together(tmp_path: Path) -> None:
             async def taken_back() -> bool:
                 return (await registry.candidate("harmful")).state == "rolled_back"
 
-            await until(taken_back, 150.0)
+            await until(taken_back, 300.0)
             (experiment,) = await registry.experiments(POLICY)
             assert {row.writer for row in await registry.totals("evidence", experiment.id)} == {"alpha.w0", "beta.w0"}
             assert first_broken(await registry.notes(limit=100_000)) is None
