@@ -9,11 +9,12 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import fsum
+from typing import Final
 
 from policies.keyed import keyed
 
-_STEPS = 2.0**-53  # the spacing of doubles just below 1: the finest uniform grid that floats hold exactly
-_TOLERANCE = 1e-9
+_STEPS: Final = 2.0**-53  # the spacing of doubles just below 1: the finest uniform grid that floats hold exactly
+_TOLERANCE: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ the costs are scaled to the policy's own budgets: an answer at its latency budge
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from policies.outcome.classes import UNION
 
-_AT_BUDGET = 0.1  # what `auto` takes from an answer that uses its whole budget
-_ACCURACY = frozenset({"accuracy", "exact", "numeric"})  # validators that compare with a known answer
+_AT_BUDGET: Final = 0.1  # what `auto` takes from an answer that uses its whole budget
+_ACCURACY: Final = frozenset({"accuracy", "exact", "numeric"})  # validators that compare with a known answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Keyed BLAKE2b (RFC 7693) of 8 bytes, for hashes that are asked for many times under the same key."""
 
 from hashlib import blake2b
+from typing import Final
 
-_KEPT = 64  # salts change with every comparison that begins or ends
-_BEGUN: dict[bytes, blake2b] = {}
+_KEPT: Final = 64  # salts change with every comparison that begins or ends
+_BEGUN: Final[dict[bytes, blake2b]] = {}
 
 
 def keyed(key: bytes) -> blake2b:

@@ -12,21 +12,21 @@ with `/v1` is Azure's version-less API and gets no `api-version` unless one is c
 Source: Microsoft, "Azure OpenAI in Azure AI Foundry Models REST API reference"; Anthropic, "API overview".
 """
 
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
 Kind = Literal["openai", "azure", "anthropic"]
 Field = tuple[bytes, bytes]
 
-KEYS: dict[Kind, tuple[bytes, bytes]] = {
+KEYS: Final[dict[Kind, tuple[bytes, bytes]]] = {
     "openai": (b"authorization", b"Bearer "),
     "azure": (b"api-key", b""),
     "anthropic": (b"x-api-key", b""),
 }
-VERSIONS: dict[Kind, str | None] = {"openai": None, "azure": "2024-10-21", "anthropic": "2023-06-01"}
-_V1 = b"/v1"
-_MODEL = "{model}"
-_DEPLOYMENT = "/deployments/{model}"
+VERSIONS: Final[dict[Kind, str | None]] = {"openai": None, "azure": "2024-10-21", "anthropic": "2023-06-01"}
+_V1: Final = b"/v1"
+_MODEL: Final = "{model}"
+_DEPLOYMENT: Final = "/deployments/{model}"
 
 
 class Address:

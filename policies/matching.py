@@ -9,10 +9,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import translate
+from typing import Final
 
 from policies.errors import ClientError
 
-_CACHE_LIMIT = 4_096
+_CACHE_LIMIT: Final = 4_096
 
 
 class Matcher:

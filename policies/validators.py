@@ -14,7 +14,7 @@ that can't be compiled makes its check not apply, for the provider is the one to
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     import jsonschema_rs
 
 Check = Callable[[dict[str, Any], Answer], float | None]
-_COMPLAINT_CHARS = 300
-_SCHEMA_LIMIT = 262_144  # bytes of a schema that is still compiled
-_SAID = ("messages", "prompt", "input", "instructions", "system")
-_STRUCTURED = frozenset({"response_format", "text", "output_config"})
-_ANY_OBJECT: dict[str, Any] = {"type": "object"}
+_COMPLAINT_CHARS: Final = 300
+_SCHEMA_LIMIT: Final = 262_144  # bytes of a schema that is still compiled
+_SAID: Final = ("messages", "prompt", "input", "instructions", "system")
+_STRUCTURED: Final = frozenset({"response_format", "text", "output_config"})
+_ANY_OBJECT: Final[dict[str, Any]] = {"type": "object"}
 
 
 class Validators:
@@ -164,7 +164,7 @@ def _safety(body: dict[str, Any], answer: Answer) -> float | None:
     return float(all(secret in sent for secret in leaked))
 
 
-_NAMED: dict[str, Check] = {"json_schema": _json_schema, "tool_args": _tool_args, "safety": _safety}
+_NAMED: Final[dict[str, Check]] = {"json_schema": _json_schema, "tool_args": _tool_args, "safety": _safety}
 
 
 def _fits(schema: dict[str, Any], text: str) -> float | None:

@@ -7,11 +7,11 @@ than half a millisecond. A deadline never fires early, and at most two ticks lat
 
 import asyncio
 import math
-from typing import Protocol
+from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
-NEVER = math.inf
-TICK_S = 0.1
+NEVER: Final = math.inf
+TICK_S: Final = 0.1
 
 
 class Timed(Protocol):
@@ -63,7 +63,7 @@ class Deadlines:
                 timed.on_deadline()
 
 
-_BY_LOOP: WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines] = WeakKeyDictionary()
+_BY_LOOP: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines]] = WeakKeyDictionary()
 
 
 def deadlines_of(loop: asyncio.AbstractEventLoop) -> Deadlines:

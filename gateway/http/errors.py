@@ -1,6 +1,6 @@
 """What can go wrong with an upstream, as one error with a kind."""
 
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from policies.errors import ProviderError
 
@@ -15,7 +15,7 @@ Kind = Literal[
     "protocol",
     "overloaded",
 ]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 class UpstreamError(ProviderError):

@@ -9,12 +9,13 @@ Rules (RFC 9110 section 7.6.1, RFC 9112 sections 6 and 7):
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Final
 
 import orjson
 
 Headers = list[tuple[bytes, bytes]]  # order and case as received
 
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"expect",
@@ -28,15 +29,21 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-LAST_CHUNK = b"0\r\n\r\n"
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-CLOSE = b"Connection: close"
-KEEP_ALIVE = b"Connection: keep-alive"
-CHUNKED = b"Transfer-Encoding: chunked"
+LAST_CHUNK: Final = b"0\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE: Final = b"Connection: close"
+KEEP_ALIVE: Final = b"Connection: keep-alive"
+CHUNKED: Final = b"Transfer-Encoding: chunked"
 
 # What a header means to a proxy; those below HOP travel on.
-PLAIN, TYPE, LENGTH, HOST, HOP, CODING, CONNECTION = range(7)
-_SPECIAL = {
+PLAIN: Final = 0
+TYPE: Final = 1
+LENGTH: Final = 2
+HOST: Final = 3
+HOP: Final = 4
+CODING: Final = 5
+CONNECTION: Final = 6
+_SPECIAL: Final = {
     **dict.fromkeys(HOP_BY_HOP, HOP),
     b"connection": CONNECTION,
     b"content-length": LENGTH,
@@ -44,10 +51,10 @@ _SPECIAL = {
     b"host": HOST,
     b"transfer-encoding": CODING,
 }
-_KINDS: dict[bytes, int] = {}  # by spelling: a look-up costs less than lower-casing and comparing
-_SPELLINGS_KEPT = 4096
-_NAMES_NOTHING = frozenset({b"keep-alive", b"close"})  # values of `Connection` that name no header
-_STATUS_LINES = {s.value: b"HTTP/1.1 %d %b" % (s.value, s.phrase.encode()) for s in HTTPStatus}
+_KINDS: Final[dict[bytes, int]] = {}  # by spelling: a look-up costs less than lower-casing and comparing
+_SPELLINGS_KEPT: Final = 4096
+_NAMES_NOTHING: Final = frozenset({b"keep-alive", b"close"})  # values of `Connection` that name no header
+_STATUS_LINES: Final = {s.value: b"HTTP/1.1 %d %b" % (s.value, s.phrase.encode()) for s in HTTPStatus}
 
 
 def _kind_of(name: bytes) -> int:

@@ -6,10 +6,11 @@
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from gateway.http import framing
 
-HELD_BYTES = 65_536
+HELD_BYTES: Final = 65_536
 
 
 class Incoming:

@@ -12,15 +12,17 @@ Measured in one process: 2.6 us with a parser for a head of four fields, 6.1 us 
 them; 1.0 us and 1.1 us from memory.
 """
 
+from typing import Final
+
 from gateway.http.messages import Request
 
-KEPT = 512  # heads that connections share; when full, all are forgotten, and those in use go with their connections
-HEAD_BYTES = 4096  # longer heads aren't kept
+KEPT: Final = 512  # heads that connections share; when full, all are forgotten; those in use go with their connections
+HEAD_BYTES: Final = 4096  # longer heads aren't kept
 
-_END = b"\r\n\r\n"
-_LENGTHS = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")  # as nearly all clients spell it
-_DIGITS = 19
-_UNKEPT = frozenset({b"transfer-encoding", b"expect", b"upgrade"})  # there is more to them than their bytes
+_END: Final = b"\r\n\r\n"
+_LENGTHS: Final = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")  # as nearly all clients spell it
+_DIGITS: Final = 19
+_UNKEPT: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})  # there is more to them than their bytes
 
 
 class KnownHead:

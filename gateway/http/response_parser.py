@@ -6,12 +6,14 @@
 4. Bytes behind a complete answer make the connection unfit for reuse.
 """
 
+from typing import Final
+
 import httptools
 
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import Headers, has_no_body, survey
 
-HEAD_BYTES = 262_144
+HEAD_BYTES: Final = 262_144
 
 
 class ResponseParser:

@@ -6,7 +6,7 @@ by `late` what is going on (a load balancer by `/ready`), where a closed port wo
 
 import asyncio
 import socket
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from config.gateway import Limits
 from gateway.http.client_connection import ClientConnection
@@ -15,7 +15,7 @@ from gateway.http.messages import App, OnRefused, Passes
 
 __all__ = ["OnRefused", "Server", "serve"]
 
-BACKLOG = 2048
+BACKLOG: Final = 2048
 
 
 class Server:

@@ -1,7 +1,7 @@
 """One connection to an upstream: a thin shell around ResponseParser that carries one call at a time."""
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from gateway.http.calls import Call, UpgradeSink, WholeSink
 from gateway.http.deadlines import NEVER
@@ -12,7 +12,7 @@ from gateway.http.tunnel import Side
 if TYPE_CHECKING:
     from gateway.http.upstream import Pool
 
-KEEP_IDLE_S = 55.0  # below the 60 s after which many load balancers close
+KEEP_IDLE_S: Final = 55.0  # below the 60 s after which many load balancers close
 
 
 class UpstreamConnection:
@@ -254,7 +254,7 @@ class UpstreamConnection:
             self._transport.abort()
 
 
-_TIMEOUTS: dict[Kind, str] = {
+_TIMEOUTS: Final[dict[Kind, str]] = {
     "timeout_connect": "the upstream did not accept a connection in time",
     "timeout_first_byte": "the upstream did not begin to answer in time",
     "timeout_idle": "the upstream stopped in the middle of its answer",

@@ -8,7 +8,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from config.upstreams import Upstream
 from policies.resilience import Counts, Full, Health, Limiter, Permit, Queued, Trouble, Unwell, row_of
@@ -16,13 +16,13 @@ from policies.resilience import Counts, Full, Health, Limiter, Permit, Queued, T
 Reason = Literal["upstream_unhealthy", "upstream_paused", "upstream_full", "channel_full"]
 
 # A pause is the provider's own 429, passed on without asking it again; the rest is 503 (RFC 9110, 15.6.4).
-_STATUS: dict[Reason, int] = {
+_STATUS: Final[dict[Reason, int]] = {
     "upstream_unhealthy": 503,
     "upstream_paused": 429,
     "upstream_full": 503,
     "channel_full": 503,
 }
-_MESSAGE: dict[Reason, str] = {
+_MESSAGE: Final[dict[Reason, str]] = {
     "upstream_unhealthy": "upstream {} fails and is left alone for a moment",
     "upstream_paused": "upstream {} has asked to be left alone for a while (429)",
     "upstream_full": "upstream {} has as many requests as its max_concurrency and queue allow",

@@ -1,6 +1,7 @@
 """Answers and error events that the gateway makes itself."""
 
 import math
+from typing import Final
 
 from gateway.http.framing import envelope
 from gateway.http.messages import Headers
@@ -10,9 +11,9 @@ from policies.dialects import Dialect
 
 __all__ = ["CREDENTIALS", "EVENT_STREAM", "JSON_TYPE", "made_here", "of_failure", "refusal"]
 
-EVENT_STREAM: Headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
-CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
-_NO_RETRY = (b"x-should-retry", b"false")
+EVENT_STREAM: Final[Headers] = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
+CREDENTIALS: Final = (b"authorization", b"x-api-key", b"api-key")
+_NO_RETRY: Final = (b"x-should-retry", b"false")
 
 
 def made_here(reason: str, request_id: str) -> Headers:

@@ -2,7 +2,7 @@
 
 import logging
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -20,12 +20,12 @@ from policies.errors import ClientError
 
 log = logging.getLogger("evogate.pipeline")
 
-_FEEDBACK = b"/v1/feedback"
-_MODELS = b"/v1/models"
-_HEALTH = b"/health"
-_READY = b"/ready"
-_ELSEWHERE = b"retry-after", b"1"  # by then whoever balances the load knows, and another gateway answers
-_OWN = frozenset({_FEEDBACK, _HEALTH, _READY})
+_FEEDBACK: Final = b"/v1/feedback"
+_MODELS: Final = b"/v1/models"
+_HEALTH: Final = b"/health"
+_READY: Final = b"/ready"
+_ELSEWHERE: Final = b"retry-after", b"1"  # by then whoever balances the load knows, and another gateway answers
+_OWN: Final = frozenset({_FEEDBACK, _HEALTH, _READY})
 
 
 class DataPlane:

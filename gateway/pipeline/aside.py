@@ -1,6 +1,6 @@
 """A route past its admission: for calls that must not take a client's place."""
 
-from typing import Any
+from typing import Any, Final
 
 from config.upstreams import Upstream
 from gateway.http.upstream import Call
@@ -8,7 +8,7 @@ from gateway.pipeline.admission import Admission, Refused, Waiter
 from gateway.pipeline.routes import Route
 from policies.resilience import Permit, Trouble
 
-_LEAVE = Permit(probe=False)
+_LEAVE: Final = Permit(probe=False)
 
 
 class _Open(Admission):
@@ -27,7 +27,7 @@ class _Open(Admission):
         """Nobody asks."""
 
 
-_OPEN = _Open()
+_OPEN: Final = _Open()
 
 
 class Aside(Route):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.embeddings.embedder import Embedder
 from gateway.pipeline.clock import Clock
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("evogate.pipeline")
 
-_FRESH = frozenset({"draw", "only"})
-_RECORDING_HEALS_S = 2.5  # the spool tries again each second while its disk fails
+_FRESH: Final = frozenset({"draw", "only"})
+_RECORDING_HEALS_S: Final = 2.5  # the spool tries again each second while its disk fails
 
 
 class Core:

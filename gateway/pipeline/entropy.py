@@ -1,8 +1,9 @@
 """Randomness from the kernel, bought in bulk: one system call per thousand request ids."""
 
 import os
+from typing import Final
 
-_BULK = 8192
+_BULK: Final = 8192
 
 
 class Entropy:

@@ -1,14 +1,14 @@
 """What a client is told of a failure that nothing could help: the provider's own answer, or one made here."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from gateway.http.errors import UpstreamError
 from gateway.http.messages import Headers
 from gateway.pipeline.admission import Refused
 from policies.outcome import Answer
 
-_STATUS = {
+_STATUS: Final = {
     "timeout_connect": 504,
     "timeout_first_byte": 504,
     "timeout_idle": 504,

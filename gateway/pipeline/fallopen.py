@@ -1,16 +1,16 @@
 """Swallowed faults, counted under a bounded set of reasons. The client got its answer all the same."""
 
 import logging
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 log = logging.getLogger("evogate.pipeline")
 
 Stage = Literal[
     "assignment", "render", "record", "outcome", "evidence", "mirror", "registry", "signals", "telemetry", "strategy"
 ]
-STAGES: tuple[Stage, ...] = get_args(Stage)
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 
-_LOGGED_PER_STAGE = 20
+_LOGGED_PER_STAGE: Final = 20
 
 
 class FallOpen:

@@ -5,7 +5,7 @@
 3. Everything else passes, in order and in the case received; the pool writes `Host` and `Content-Length`.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.http.framing import HOP_BY_HOP, block, end_to_end, find
 from gateway.http.messages import Headers, Request
@@ -14,12 +14,12 @@ from policies.kinds import Field
 
 Kind = Literal["plain", "ours", "credential", "coding", "hop"]
 
-_OURS = b"x-evogate-"
-_CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
-_CODING = b"accept-encoding"
-_IDENTITY = (b"accept-encoding", b"identity")
-_KINDS: dict[bytes, Kind] = {}
-_NAMES_KEPT = 4096  # names are the clients' choice, so the cache is bounded
+_OURS: Final = b"x-evogate-"
+_CREDENTIALS: Final = frozenset({b"authorization", b"api-key", b"x-api-key"})
+_CODING: Final = b"accept-encoding"
+_IDENTITY: Final = (b"accept-encoding", b"identity")
+_KINDS: Final[dict[bytes, Kind]] = {}
+_NAMES_KEPT: Final = 4096  # names are the clients' choice, so the cache is bounded
 
 
 def _kind(name: bytes) -> Kind:

@@ -1,17 +1,18 @@
 """Numbers kept on the request path as plain ints and floats; the exposition is built at scrape time elsewhere."""
 
 from bisect import bisect_left
+from typing import Final
 
 from policies.resilience import Trouble
 from policies.resilience.troubles import STATUSES
 
 # Seconds. The gateway's own share of a request is what users judge a proxy by, so its scale starts at 25 microseconds.
-OVERHEAD_BOUNDS: tuple[float, ...] = (
+OVERHEAD_BOUNDS: Final[tuple[float, ...]] = (
     25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 100e-3, 1.0,
 )  # fmt: skip
-LATENCY_BOUNDS: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+LATENCY_BOUNDS: Final[tuple[float, ...]] = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
-MORE = ("retry", "fallback", "rescue")  # attempts after the first
+MORE: Final = ("retry", "fallback", "rescue")  # attempts after the first
 
 
 class Histogram:

@@ -5,10 +5,11 @@ learns nothing from thousands, and the request path is the one that pays.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from policies.evidence import ProviderState, ProviderWatch
 
-_PER_TICK = 64
+_PER_TICK: Final = 64
 
 
 class Outages:

@@ -1,6 +1,6 @@
 """The decision about one request: which arm, at which odds, why, and what it enters. No I/O."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.http.messages import Request
 from gateway.pipeline.epoch import Arm, Entrance, PolicyView
@@ -10,7 +10,7 @@ from policies.render import Turns
 from policies.unit import Conversation, Lineages, identify
 
 Why = Literal["draw", "pin", "middle", "only", "frozen", "fell_open"]
-_NONE: tuple[Entrance, ...] = ()
+_NONE: Final[tuple[Entrance, ...]] = ()
 
 
 class Plan:

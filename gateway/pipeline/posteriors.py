@@ -1,17 +1,17 @@
 """Beta posteriors of every arm: this writer's own rewards, and the sum over all writers."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from policies.bandit import Posterior
 from policies.registry.values import Totals
 
 Key = tuple[str, str, str]  # (policy, content hash, intent)
 
-_POOLED = 10.0  # rewards that an arm's overall mean counts as, where one intent of it is looked at
-_INTENTS = 64  # of an arm that are kept apart; further ones count for the overall posterior alone
-_BASELINE_FROM = 20.0  # rewards
-_BASELINE_MEMORY = 500.0  # rewards over which the common baseline forgets
+_POOLED: Final = 10.0  # rewards that an arm's overall mean counts as, where one intent of it is looked at
+_INTENTS: Final = 64  # of an arm that are kept apart; further ones count for the overall posterior alone
+_BASELINE_FROM: Final = 20.0  # rewards
+_BASELINE_MEMORY: Final = 500.0  # rewards over which the common baseline forgets
 
 
 class Posteriors:
@@ -154,5 +154,5 @@ def _posterior(*parts: Sequence[float]) -> Posterior:
     return Posterior(max(alpha, 1.0), max(beta, 1.0))
 
 
-_PRIOR = (1.0, 1.0)
-_NO_BASELINE = (0.5, 0.0)
+_PRIOR: Final = (1.0, 1.0)
+_NO_BASELINE: Final = (0.5, 0.0)

@@ -4,7 +4,7 @@ A body that is JSON of a shape unknown here is not ours to judge: it passes. One
 200, would be taken for an answer: it becomes an error that says so.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -13,8 +13,8 @@ from gateway.pipeline.failures import Failure
 from policies.outcome import Answer
 from policies.resilience import Trouble, inside, status_trouble
 
-JSON_TYPE = (b"content-type", b"application/json")
-_TOO_LONG = b"context_length_exceeded"  # OpenAI's code, in the body of a 400
+JSON_TYPE: Final = (b"content-type", b"application/json")
+_TOO_LONG: Final = b"context_length_exceeded"  # OpenAI's code, in the body of a 400
 
 
 def failure_of(

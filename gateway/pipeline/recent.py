@@ -1,11 +1,12 @@
 """Requests of late: what feedback refers to, and what a next turn is compared with. Bounded, oldest out first."""
 
 from collections import deque
+from typing import Final
 
 from gateway.pipeline.epoch import Entrance
 from gateway.pipeline.settle import Essence
 
-CAPACITY = 65_536
+CAPACITY: Final = 65_536
 
 
 class Recent:

@@ -6,7 +6,7 @@ are embedded as the client's own bytes, not parsed and written again.
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
@@ -19,9 +19,12 @@ from policies.outcome import Answer
 if TYPE_CHECKING:
     from gateway.pipeline.exchange import Exchange
 
-_NO_ANSWER = Answer()
-_VERSION = b"%d" % SCHEMA_VERSION
-_NULL, _TRUE, _FALSE, _EMPTY = b"null", b"true", b"false", b'""'
+_NO_ANSWER: Final = Answer()
+_VERSION: Final = b"%d" % SCHEMA_VERSION
+_NULL: Final = b"null"
+_TRUE: Final = b"true"
+_FALSE: Final = b"false"
+_EMPTY: Final = b'""'
 
 
 class Commit(Protocol):

@@ -1,5 +1,7 @@
 """Requests that no policy covers: the client's bytes go up, the provider's come down, as they arrive."""
 
+from typing import Final
+
 from gateway.http.errors import UpstreamError
 from gateway.http.framing import content_length, find
 from gateway.http.messages import Headers, Reply, Request
@@ -13,7 +15,7 @@ from gateway.pipeline.uncovered import Uncovered
 from policies.dialects import dialect_of
 from policies.resilience import Trouble
 
-_BETWEEN_EVENTS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_BETWEEN_EVENTS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Relay(Uncovered):

@@ -1,7 +1,7 @@
 """From a plan to the bytes that go up, falling back step by step when a step fails."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -11,7 +11,7 @@ from policies.errors import ClientError
 from policies.memory import Entry
 from policies.render import Turns
 
-_NO_MEMORY: list[tuple[Entry, float]] = []
+_NO_MEMORY: Final[list[tuple[Entry, float]]] = []
 
 
 class Rendered:

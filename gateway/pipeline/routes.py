@@ -6,7 +6,7 @@ A client's credential goes only to the upstream that the client's own model mean
 import asyncio
 from collections.abc import Callable, Mapping
 from random import SystemRandom
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from config.upstreams import Upstream
@@ -18,7 +18,7 @@ from policies.kinds import Address
 from policies.resilience import Permit, TimeoutRules, Trouble
 
 _uniform = SystemRandom().random  # jitter of back-offs
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  (compared, not bound)
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  (compared, not bound)
 
 
 class PoolLike(Protocol):

@@ -1,6 +1,6 @@
 """What came of a request: failure class, validators, cost and reward, as one value."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from gateway.pipeline.epoch import PolicyView, Target
 from policies.fitness import reward_value
@@ -9,7 +9,7 @@ from policies.strategy.account import Account
 from policies.validators import wants_structure
 
 # (failure, validators, latency in ms, output tokens, repairs, cost in US dollars)
-_NO_CHECKS: dict[str, float] = {}
+_NO_CHECKS: Final[dict[str, float]] = {}
 Essence = tuple[str | None, tuple[tuple[str, float], ...], float, int, int, float]
 
 

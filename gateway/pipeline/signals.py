@@ -13,18 +13,18 @@ to move traffic by. Words are read in English, errors of tools in the forms that
 """
 
 import re
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from gateway.pipeline.recent import Recent
 from policies.render import content_text
 
-RETRY_WITHIN_S = 300.0
-_LOOKED_AT = 240
-_RESULT_LOOKED_AT = 400
+RETRY_WITHIN_S: Final = 300.0
+_LOOKED_AT: Final = 240
+_RESULT_LOOKED_AT: Final = 400
 
 Kind = Literal["retry", "correction", "tool_ok", "tool_error"]
 
-_CORRECTION = re.compile(
+_CORRECTION: Final = re.compile(
     r"^\W*(?:"
     r"no[,.!]|nope\b|wrong\b|incorrect\b|not what i\b|that(?:'s| is|s) (?:not|wrong|incorrect)\b"
     r"|this is (?:wrong|not)\b|i (?:meant|said|asked)\b|you (?:misunderstood|missed|forgot|ignored)\b"
@@ -32,7 +32,7 @@ _CORRECTION = re.compile(
     r")|\bi meant\b|\bthat(?:'s| is) (?:wrong|incorrect|not (?:right|correct|what))\b",
     re.IGNORECASE,
 )
-_ERROR = re.compile(
+_ERROR: Final = re.compile(
     r"^[\s*#(<-]*(?:error\b|[\w.]*(?:error|exception):|exception\b|traceback \(most|failed\b|fatal:|timed out\b"
     r"|timeout\b|(?:http )?(?:status )?[45]\d\d (?:[a-z]+ )*"
     r"(?:error|found|request|unauthorized|forbidden|unavailable|timeout))"

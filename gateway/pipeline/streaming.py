@@ -1,9 +1,11 @@
 """A streamed answer on its way: relayed event by event as it arrives, all but the terminator, and read along."""
 
+from typing import Final
+
 from policies.dialects import Dialect
 from policies.outcome import Answer
 
-_FAULTS = {
+_FAULTS: Final = {
     "malformed": "the upstream sent an event that can't be read",
     "truncated": "the upstream ended the stream before its end",
 }

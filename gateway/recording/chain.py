@@ -13,17 +13,17 @@ Anybody who can write the files can compute a chain, too. What proves is a head 
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from gateway.recording.segments import Position, SegmentReader, segments
 from gateway.recording.wire import header, is_link
 
-VERSION = 1
-LINK_BYTES = 64 << 10
-_DIGEST_BYTES = 32
-_FIRST_BYTES = 512  # holds a link
+VERSION: Final = 1
+LINK_BYTES: Final = 64 << 10
+_DIGEST_BYTES: Final = 32
+_FIRST_BYTES: Final = 512  # holds a link
 
 
 class Link(NamedTuple):

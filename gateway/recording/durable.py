@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as finish
+from typing import Final
 
 from gateway.recording.errors import SpoolError
 from gateway.recording.group import GroupCommit, Then
 from gateway.recording.writer import SpoolWriter
 
-GROUP_S = 0.002
+GROUP_S: Final = 0.002
 
 
 class DurableCommit(GroupCommit):

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable
+from typing import Final
 
-_STAMP_BITS = 12  # of `rand_a`: the fraction of the millisecond, RFC 9562 section 6.2, method 3
+_STAMP_BITS: Final = 12  # of `rand_a`: the fraction of the millisecond, RFC 9562 section 6.2, method 3
 # The first digit of `rand_b`, which begins with the two bits of the variant.
-_VARIANT = dict(zip("0123456789abcdef", 4 * "89ab", strict=True))
-_NS_PER_MS = 1_000_000
+_VARIANT: Final = dict(zip("0123456789abcdef", 4 * "89ab", strict=True))
+_NS_PER_MS: Final = 1_000_000
 
 
 def uuid7(stamp: int, randomness: bytes) -> str:

@@ -12,13 +12,14 @@ import json
 import re
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from policies.errors import OperatorError
 
 # Strings (escapes as units) and numbers of RFC 8259. The loop is unrolled: no backtracking into a long text.
-_LITERAL = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*', re.DOTALL)
-_PLACEHOLDER = re.compile(r"(\[redacted:\w+:[0-9a-f]{12}\])")
-_KEY_BYTES = 64  # the most that BLAKE2b takes
+_LITERAL: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*', re.DOTALL)
+_PLACEHOLDER: Final = re.compile(r"(\[redacted:\w+:[0-9a-f]{12}\])")
+_KEY_BYTES: Final = 64  # the most that BLAKE2b takes
 
 
 class Redactor:

@@ -7,15 +7,15 @@ inside: positions count uncompressed bytes in either. Where both exist they hold
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from gateway.recording.errors import SpoolError
 from gateway.recording.sealed import PlainFile, SealedFile
 from gateway.recording.wire import is_link, scan
 
-SUFFIX = ".spool"
-SEALED_SUFFIX = ".spool.zst"
-CHUNK_BYTES = 1 << 20
+SUFFIX: Final = ".spool"
+SEALED_SUFFIX: Final = ".spool.zst"
+CHUNK_BYTES: Final = 1 << 20
 
 
 class Position(NamedTuple):

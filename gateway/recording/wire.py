@@ -7,12 +7,12 @@
 """
 
 from struct import Struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zlib import crc32
 
-HEADER = Struct("<II")
-_LINK = b'{"t":"chain"'
-MAX_PAYLOAD = 1 << 28  # a body may have 32 MiB by default, and a frame holds one with room to spare
+HEADER: Final = Struct("<II")
+_LINK: Final = b'{"t":"chain"'
+MAX_PAYLOAD: Final = 1 << 28  # a body may have 32 MiB by default, and a frame holds one with room to spare
 
 
 class Scan(NamedTuple):

@@ -13,6 +13,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 from zlib import crc32
 
 from gateway.recording.chain import Chain, Head, resume
@@ -22,8 +23,8 @@ from gateway.recording.segments import Position, plain_path
 from gateway.recording.sync import Sync
 from gateway.recording.wire import HEADER, MAX_PAYLOAD
 
-KEEP_BYTES = 64 << 20
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+KEEP_BYTES: Final = 64 << 20
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 class SpoolWriter:

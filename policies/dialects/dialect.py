@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from policies.dialects.errors import ErrorBody, ErrorEvent
 from policies.outcome import Answer, EventReader
 from policies.render import Turns, Vocabulary
 
-_ATTENDED = frozenset({"stream", "stream_options", "background"})
+_ATTENDED: Final = frozenset({"stream", "stream_options", "background"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ rate from the outset.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from policies.evidence.noharm import Rho
 from policies.outcome import UNION, FailureClass
 
-EXPIRED = "expired"  # the failure of an answer that had not come by its deadline
+EXPIRED: Final = "expired"  # the failure of an answer that had not come by its deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +31,23 @@ class Channel:
     expired: str | None = None
 
 
-ANSWER = Channel("answer", 0.5, "answers", expired=EXPIRED)
-LATER = Channel("later", 0.1, "conversations, by their later answers")
-JUDGED = Channel("judgement", 0.2, "judgements")
-LANES = (ANSWER, LATER, JUDGED)  # every unit waits in each of these for its outcome
+ANSWER: Final = Channel("answer", 0.5, "answers", expired=EXPIRED)
+LATER: Final = Channel("later", 0.1, "conversations, by their later answers")
+JUDGED: Final = Channel("judgement", 0.2, "judgements")
+LANES: Final = (ANSWER, LATER, JUDGED)  # every unit waits in each of these for its outcome
 
-UNREACHABLE = Channel("unreachable", 0.03, "answers that did not come")
-SERVER_ERROR = Channel("server_error", 0.03, "answers, by server errors")
-INVALID = Channel("invalid", 0.04, "answers, by invalid ones")
-REFUSAL = Channel("refusal", 0.03, "answers, by refusals")
-CUT_SHORT = Channel("cut_short", 0.03, "answers, by those cut short")
-SLOW = Channel("slow", 0.02, "answers, by slow ones", rho=2)
-DEAR = Channel("dear", 0.02, "answers, by dear ones", rho=2)
+UNREACHABLE: Final = Channel("unreachable", 0.03, "answers that did not come")
+SERVER_ERROR: Final = Channel("server_error", 0.03, "answers, by server errors")
+INVALID: Final = Channel("invalid", 0.04, "answers, by invalid ones")
+REFUSAL: Final = Channel("refusal", 0.03, "answers, by refusals")
+CUT_SHORT: Final = Channel("cut_short", 0.03, "answers, by those cut short")
+SLOW: Final = Channel("slow", 0.02, "answers, by slow ones", rho=2)
+DEAR: Final = Channel("dear", 0.02, "answers, by dear ones", rho=2)
 
-CHANNELS = (*LANES, UNREACHABLE, SERVER_ERROR, INVALID, REFUSAL, CUT_SHORT, SLOW, DEAR)
-BY_NAME = {channel.name: channel for channel in CHANNELS}
+CHANNELS: Final = (*LANES, UNREACHABLE, SERVER_ERROR, INVALID, REFUSAL, CUT_SHORT, SLOW, DEAR)
+BY_NAME: Final = {channel.name: channel for channel in CHANNELS}
 
-BY_CLASS: dict[str, Channel] = {
+BY_CLASS: Final[dict[str, Channel]] = {
     EXPIRED: UNREACHABLE,
     FailureClass.TRANSPORT: UNREACHABLE,
     FailureClass.SERVER_ERROR: SERVER_ERROR,
@@ -60,5 +61,5 @@ BY_CLASS: dict[str, Channel] = {
 }
 """Where the failures of first answers go besides ANSWER; the others (faults here) count there alone."""
 
-FAILED_ANSWER: frozenset[str] = (UNION | {EXPIRED}) - {name for name, found in BY_CLASS.items() if found.rho > 1}
+FAILED_ANSWER: Final[frozenset[str]] = (UNION | {EXPIRED}) - {name for name, found in BY_CLASS.items() if found.rho > 1}
 """The failures that ANSWER, LATER and the run of consecutive failures count."""

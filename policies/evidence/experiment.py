@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from policies.evidence.breaker import Run, Verdict, judge
 from policies.evidence.channels import ANSWER, BY_CLASS, CHANNELS, FAILED_ANSWER, JUDGED, LANES, LATER, Channel
@@ -18,7 +18,7 @@ from policies.evidence.settlement import Roll, Settlement, Unit
 from policies.evidence.view import EXCHANGE_S, Rows, View, fleet, with_units
 from policies.outcome import UNION, FailureClass
 
-_REMEMBERED = 65_536  # units of which at least the last so many are known to have entered
+_REMEMBERED: Final = 65_536  # units of which at least the last so many are known to have entered
 
 
 class ExperimentEvidence:

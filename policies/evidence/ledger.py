@@ -7,12 +7,13 @@ lasts.
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
 from policies.evidence.noharm import Counts, Wealth
 from policies.evidence.starts import Starts
 
-BUCKET_S = 5
-FOLDED = -1  # the key of the folded sum
+BUCKET_S: Final = 5
+FOLDED: Final = -1  # the key of the folded sum
 
 
 class Ledger:

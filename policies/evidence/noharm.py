@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, fsum, log
 from operator import add
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 Rho = Literal[1, 2]
-RHOS: tuple[Rho, ...] = (1, 2)
-TARGETS = (1.5, 2.0, 3.0, 5.0, 10.0)
-BETS = tuple((rho, target) for rho in RHOS for target in TARGETS if target > rho)
-_SPAN = {
+RHOS: Final[tuple[Rho, ...]] = (1, 2)
+TARGETS: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
+BETS: Final = tuple((rho, target) for rho in RHOS for target in TARGETS if target > rho)
+_SPAN: Final = {
     rho: (min(span), max(span) + 1) for rho in RHOS for span in [[i for i, bet in enumerate(BETS) if bet[0] == rho]]
 }
-_LARGEST_LOG = 690.0  # e^690 is the last round power that a JSON number holds comfortably
+_LARGEST_LOG: Final = 690.0  # e^690 is the last round power that a JSON number holds comfortably
 
 
 @lru_cache(maxsize=4096)
@@ -82,7 +82,7 @@ class Stakes:
     reserve: float
 
 
-ALL_AT_ONCE = Stakes((0.0,) * len(BETS), 0.0)
+ALL_AT_ONCE: Final = Stakes((0.0,) * len(BETS), 0.0)
 
 
 class Wealth:
@@ -119,8 +119,10 @@ class Wealth:
     def e_value(self, rho: Rho, stakes: Stakes = ALL_AT_ONCE) -> float:
         """Wealth against "at most rho times production's failures", averaged over the targets (at most e^690)."""
         first, end = _SPAN[rho]
-        wealths = map(add, self.logs[first:end], stakes.logs[first:end])
-        return stakes.reserve + sum(exp(min(value, _LARGEST_LOG)) for value in wealths) / (end - first)
+        total = 0.0
+        for bet in range(first, end):
+            total += exp(min(self.logs[bet] + stakes.logs[bet], _LARGEST_LOG))
+        return stakes.reserve + total / (end - first)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able sums: the counts by arm, and log-wealths by rho in the order of `TARGETS`."""

@@ -12,9 +12,9 @@ has settled in it.
 
 from array import array
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-_TRIMMED = 1024  # places that may lie unused before the columns are moved up
+_TRIMMED: Final = 1024  # places that may lie unused before the columns are moved up
 
 
 class Unit(NamedTuple):

@@ -17,15 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, fsum, log
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from policies.evidence.noharm import BETS, Stakes, Wealth
 
-PERIOD_S = 300  # a multiple of the ledger's buckets
-AT_ONCE = 0.9  # of the capital: what bets from the first unit on
-_MOST = 16_384  # starts that there is capital for, eight weeks of them
-_BREADTH = 4
-_HARMONIC = list(accumulate((1.0 / k for k in range(1, _MOST + 1)), initial=0.0))
+PERIOD_S: Final = 300  # a multiple of the ledger's buckets
+AT_ONCE: Final = 0.9  # of the capital: what bets from the first unit on
+_MOST: Final = 16_384  # starts that there is capital for, eight weeks of them
+_BREADTH: Final = 4
+_HARMONIC: Final = list(accumulate((1.0 / k for k in range(1, _MOST + 1)), initial=0.0))
 
 
 def weight(k: int) -> float:

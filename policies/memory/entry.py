@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-MAX_ENTRIES = 200_000  # of one snapshot: more belong into a search engine beside the application
+MAX_ENTRIES: Final = 200_000  # of one snapshot: more belong into a search engine beside the application
 
 State = Literal["active", "deprecated"]
 

@@ -15,9 +15,9 @@ JSON.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-_ERROR_CHARS = 300
+_ERROR_CHARS: Final = 300
 
 
 @dataclass(slots=True, init=False)  # one an answer: compiled, a written `__init__` is native, a generated one is not

@@ -3,13 +3,13 @@
 Source: OpenAI API reference, "The chat completion object".
 """
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from policies.outcome.answer import Answer, as_list, as_object, call, describe_error, read_openai_usage
 
-REASONS = {"function_call": "tool_calls"}  # all others go by the same names everywhere
+REASONS: Final = {"function_call": "tool_calls"}  # all others go by the same names everywhere
 
 
 def read_answer(body: bytes) -> Answer:

@@ -1,6 +1,7 @@
 """The names of what can go wrong with an answer."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class FailureClass(StrEnum):
@@ -23,11 +24,11 @@ class FailureClass(StrEnum):
     RATE_LIMITED = "rate_limited"  # 429
 
 
-OUTSIDE: frozenset[str] = frozenset({FailureClass.CLIENT_GONE, FailureClass.AUTH, FailureClass.RATE_LIMITED})
+OUTSIDE: Final[frozenset[str]] = frozenset({FailureClass.CLIENT_GONE, FailureClass.AUTH, FailureClass.RATE_LIMITED})
 """Classes that say nothing about an arm: they are recorded, and count neither for nor against it."""
 
-UNION: frozenset[str] = frozenset(FailureClass) - OUTSIDE
+UNION: Final[frozenset[str]] = frozenset(FailureClass) - OUTSIDE
 """Classes that count against the arm."""
 
-PROVIDERS: frozenset[str] = frozenset({FailureClass.TRANSPORT, FailureClass.SERVER_ERROR})
+PROVIDERS: Final[frozenset[str]] = frozenset({FailureClass.TRANSPORT, FailureClass.SERVER_ERROR})
 """Those that an outage of the provider shows as. What else rises on all arms at once is drift of what is asked."""

@@ -25,6 +25,7 @@ JUDGED_BAD comes later, by feedback, and never from here.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from policies.outcome.answer import Answer
 from policies.outcome.classes import FailureClass
@@ -33,7 +34,7 @@ from policies.outcome.refusal import refusal_of
 Verdict = tuple[FailureClass | None, str]
 
 
-_NO_CHECKS: Mapping[str, float] = {}
+_NO_CHECKS: Final[Mapping[str, float]] = {}
 
 
 @dataclass(slots=True, init=False)
@@ -104,7 +105,7 @@ def _interrupted(observed: Observed, p95_ms: float) -> Verdict:
     return kind, observed.transport_error or ""
 
 
-_STATUSES = {
+_STATUSES: Final = {
     401: FailureClass.AUTH,
     403: FailureClass.AUTH,
     429: FailureClass.RATE_LIMITED,

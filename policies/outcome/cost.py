@@ -1,8 +1,10 @@
 """What an answer cost."""
 
+from typing import Final
+
 from policies.outcome.answer import Answer
 
-_PER = 1_000_000
+_PER: Final = 1_000_000
 
 
 def cost(answer: Answer, input: float, cached_input: float | None, output: float) -> float:  # noqa: A002 - the price list's word

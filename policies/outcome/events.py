@@ -14,18 +14,21 @@ Source: WHATWG HTML, "Server-sent events", 9.2.5-9.2.6.
 
 import re
 from abc import ABC, abstractmethod
+from typing import Final
 
 from policies.outcome.answer import Answer
 from policies.outcome.words import NO_USAGE, Words
 
 # Two line ends in a row. A carriage return at the very end may be half of a CRLF: wait for the next byte.
-_EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r(?!\Z))")
-_BOM = b"\xef\xbb\xbf"
-_BACKSLASH = 92
-_ODD = re.compile(rb"[\r\n]|\\\Z")  # in words that are not to be recognised in a hurry
-_EVENT_LIMIT = 8 * 1024 * 1024
+_EVENT_END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r(?!\Z))")
+_BOM: Final = b"\xef\xbb\xbf"
+_BACKSLASH: Final = 92
+_ODD: Final = re.compile(rb"[\r\n]|\\\Z")  # in words that are not to be recognised in a hurry
+_EVENT_LIMIT: Final = 8 * 1024 * 1024
 
-RELAY, DROP, TERMINATOR = range(3)
+RELAY: Final = 0
+DROP: Final = 1
+TERMINATOR: Final = 2
 
 
 class EventReader(ABC):

@@ -5,25 +5,26 @@ on to help. English only; other languages are recognised by the provider's signs
 """
 
 import re
+from typing import Final
 
 from policies.outcome.answer import Answer
 
-_LONGEST = 400  # characters of a text that can be a refusal and nothing else
-_APOLOGY = (
+_LONGEST: Final = 400  # characters of a text that can be a refusal and nothing else
+_APOLOGY: Final = (
     r"(?:(?:i'?m|i am)(?: very| so| really)? (?:sorry|afraid)|sorry|apologies|unfortunately)[,.!]?(?: but| that)? ?"
 )
-_UNABLE = r"i (?:can't|cannot|can not|won't|will not|must decline to)"
-_NOT_ABLE = r"(?:i'm|i am) (?:not able|unable|not permitted|not allowed) to"
-_OBJECT = r"(?:that|this|your request|the request)"
-_VERBS = (
+_UNABLE: Final = r"i (?:can't|cannot|can not|won't|will not|must decline to)"
+_NOT_ABLE: Final = r"(?:i'm|i am) (?:not able|unable|not permitted|not allowed) to"
+_OBJECT: Final = r"(?:that|this|your request|the request)"
+_VERBS: Final = (
     rf"(?:help|assist)(?: you)? with {_OBJECT}",
     rf"(?:comply|continue) with {_OBJECT}",
     r"(?:fulfill?|complete|process) (?:that|this|your) request",
     r"(?:provide|share|discuss|create|generate) (?:that|this|such|any such) (?:information|content|material)",
     r"(?:do|answer|discuss) (?:that|this)(?= *[.!]|$)",
 )
-_BEGINNINGS = frozenset({"i'", "i ", "im", "so", "ap", "un"})  # the first two letters of what the expression matches
-_OPENING = re.compile(rf"\s*(?:{_APOLOGY})?(?:{_UNABLE}|{_NOT_ABLE}) (?:{'|'.join(_VERBS)})", re.IGNORECASE)
+_BEGINNINGS: Final = frozenset({"i'", "i ", "im", "so", "ap", "un"})  # the first two letters of what may match
+_OPENING: Final = re.compile(rf"\s*(?:{_APOLOGY})?(?:{_UNABLE}|{_NOT_ABLE}) (?:{'|'.join(_VERBS)})", re.IGNORECASE)
 
 
 def refusal_of(answer: Answer) -> str | None:

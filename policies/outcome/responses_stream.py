@@ -7,7 +7,7 @@ Source: OpenAI API reference, "Streaming events" of responses.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -15,10 +15,10 @@ from policies.outcome.answer import Answer, as_object, as_text, describe_error
 from policies.outcome.events import RELAY, TERMINATOR, EventReader
 from policies.outcome.responses import read_object
 
-_DELTA = b"event: response.output_text.delta\ndata: {"
-_WORDS = b'"delta":"'
-_BACKSLASH = 92
-_NUMBER = b'"sequence_number":'
+_DELTA: Final = b"event: response.output_text.delta\ndata: {"
+_WORDS: Final = b'"delta":"'
+_BACKSLASH: Final = 92
+_NUMBER: Final = b'"sequence_number":'
 
 
 class ResponseStream(EventReader):

@@ -5,13 +5,15 @@ between a JSON string's characters without a quotation mark, means the same with
 after all (an unfinished escape, bytes that are no UTF-8) is found when the words are put together, and counted.
 """
 
+from typing import Final
+
 import orjson
 
-_NEVER = b"\n\n"  # in no event, so that nothing is recognised before something was learned
-_NOISE = b'"obfuscation":"'  # OpenAI's padding against guessing words by length; the last field of an event
-NO_USAGE = (b',"usage":null', b', "usage": null', b'"usage":null,', b'"usage": null, ')
-_BLANK = b"\n\n"
-_LESSONS = 8  # a stream in which each event is different is read as JSON
+_NEVER: Final = b"\n\n"  # in no event, so that nothing is recognised before something was learned
+_NOISE: Final = b'"obfuscation":"'  # OpenAI's padding against guessing words by length; the last field of an event
+NO_USAGE: Final = (b',"usage":null', b', "usage": null', b'"usage":null,', b'"usage": null, ')
+_BLANK: Final = b"\n\n"
+_LESSONS: Final = 8  # a stream in which each event is different is read as JSON
 
 
 class Words:

@@ -3,7 +3,7 @@
 Source: OpenAI API reference, "Create chat completion".
 """
 
-from typing import Any
+from typing import Any, Final
 
 from policies.errors import ClientError
 from policies.genome import PromptLayer
@@ -11,7 +11,7 @@ from policies.render.stable import Recalled, Stable, as_turns, has_tools, joined
 from policies.render.turns import Turns, content_text, head_of, no_object
 from policies.render.vocabulary import Vocabulary
 
-SYSTEM_ROLES = ("system", "developer")
+SYSTEM_ROLES: Final = ("system", "developer")
 
 
 def chat_turns(body: dict[str, Any]) -> Turns:
@@ -105,7 +105,7 @@ def _put(messages: list[Any], head: int, text: str, stable: Stable) -> None:
     messages[place] = {**message, "content": joined(message.get("content"), text, part, before=before)}
 
 
-CHAT_COMPLETIONS = Vocabulary(
+CHAT_COMPLETIONS: Final = Vocabulary(
     turns=chat_turns,
     composer=ChatComposer,
     spellings={

@@ -5,14 +5,14 @@ than text, and then by a run of digits in the bytes. It is read and written agai
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from policies.errors import ClientError
 
-_EDGE = 2.0**63  # from here on a float may have been a longer integer
-_FLAT = frozenset({str, int, bool, type(None)})
-_DIGITS = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
-_RUN = b"0" * 19  # the least digits of an integer that does not fit
+_EDGE: Final = 2.0**63  # from here on a float may have been a longer integer
+_FLAT: Final = frozenset({str, int, bool, type(None)})
+_DIGITS: Final = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
+_RUN: Final = b"0" * 19  # the least digits of an integer that does not fit
 
 
 def is_plain(body: dict[str, Any], plain: str | None) -> bool:

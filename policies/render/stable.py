@@ -1,7 +1,7 @@
 """The stable part of a prompt layer, compiled: what is said the same way in every request."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self
 
 from policies.errors import ClientError
 from policies.genome import PromptLayer
@@ -28,7 +28,7 @@ class Recalled(NamedTuple):
         return cls(reference_text(facts) if facts else "", shots)
 
 
-NOTHING = Recalled()
+NOTHING: Final = Recalled()
 
 
 class Composer(Protocol):

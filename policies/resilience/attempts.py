@@ -13,15 +13,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Final, Literal
 
 from policies.resilience.retry_budget import RetryBudget
 from policies.resilience.rules import ResilienceRules
 from policies.resilience.troubles import Row, Trouble, row_of
 
-_FIRST_WAIT_S = 0.25
-_LONGEST_WAIT_S = 8.0
-_JITTER = 0.5
+_FIRST_WAIT_S: Final = 0.25
+_LONGEST_WAIT_S: Final = 8.0
+_JITTER: Final = 0.5
 
 Reason = Literal["final", "sent", "exhausted", "wait", "time", "budget"]
 

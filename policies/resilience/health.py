@@ -15,12 +15,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from policies.resilience.rules import HealthRules
 from policies.resilience.troubles import Counts
 
-_JITTER = 0.5
-_DOUBLINGS = 20  # beyond any cap, and no overflow
+_JITTER: Final = 0.5
+_DOUBLINGS: Final = 20  # beyond any cap, and no overflow
 
 
 class State(Enum):
@@ -40,7 +41,7 @@ class Event(Enum):
     FAILED = "failed"  # a probe did not
 
 
-TRANSITIONS: dict[tuple[State, Event], State] = {
+TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (State.CLOSED, Event.TRIPPED): State.OPEN,
     (State.OPEN, Event.RESTED): State.HALF_OPEN,
     (State.HALF_OPEN, Event.PROVED): State.CLOSED,
@@ -57,7 +58,7 @@ class Permit:
         self.probe = probe
 
 
-_NONE = Permit(probe=False)  # while the circuit is not closed: nobody holds it
+_NONE: Final = Permit(probe=False)  # while the circuit is not closed: nobody holds it
 
 
 @dataclass(frozen=True, slots=True)

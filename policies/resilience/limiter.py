@@ -9,7 +9,7 @@ The decisions are values: whoever holds the limiter tells the waiters and keeps 
 """
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 W = TypeVar("W")
 
@@ -33,7 +33,7 @@ class Full:
     retry_after_s: float
 
 
-ADMITTED = Admitted()
+ADMITTED: Final = Admitted()
 
 
 class Limiter(Generic[W]):

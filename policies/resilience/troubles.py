@@ -8,7 +8,7 @@ client's own faults are neither: the same request would fail again, and the clie
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 
 class Counts(Enum):
@@ -48,13 +48,13 @@ class Row(NamedTuple):
     counts: Counts
 
 
-_FAST = Row("first", elsewhere=True, counts=Counts.BAD)
-_SLOW = Row("last", elsewhere=True, counts=Counts.BAD)
-_ELSEWHERE = Row("never", elsewhere=True, counts=Counts.NOTHING)
-_FINAL = Row("never", elsewhere=False, counts=Counts.GOOD)
-_OURS = Row("never", elsewhere=False, counts=Counts.NOTHING)
+_FAST: Final = Row("first", elsewhere=True, counts=Counts.BAD)
+_SLOW: Final = Row("last", elsewhere=True, counts=Counts.BAD)
+_ELSEWHERE: Final = Row("never", elsewhere=True, counts=Counts.NOTHING)
+_FINAL: Final = Row("never", elsewhere=False, counts=Counts.GOOD)
+_OURS: Final = Row("never", elsewhere=False, counts=Counts.NOTHING)
 
-KINDS: dict[str, Row] = {
+KINDS: Final[dict[str, Row]] = {
     "connect": _FAST,  # nothing was sent
     "tls": Row("never", elsewhere=True, counts=Counts.BAD),  # certificates don't heal in seconds
     "timeout_connect": _SLOW,
@@ -74,7 +74,7 @@ KINDS: dict[str, Row] = {
     "trial": _OURS,  # of a genome on trial, whose failures may be its own doing
 }
 
-STATUSES: dict[int, Row] = {
+STATUSES: Final[dict[int, Row]] = {
     # RFC 9110, 15.5.9: the client may repeat the request. It says nothing about the upstream: the request was slow.
     408: Row("first", elsewhere=True, counts=Counts.NOTHING),
     409: Row("first", elsewhere=False, counts=Counts.GOOD),  # lock timeout: the OpenAI and Anthropic SDKs retry it
@@ -94,11 +94,11 @@ STATUSES: dict[int, Row] = {
     529: _FAST,  # Anthropic, "Errors": overloaded_error
 }
 
-_OTHER_5XX = Row("never", elsewhere=True, counts=Counts.BAD)
+_OTHER_5XX: Final = Row("never", elsewhere=True, counts=Counts.BAD)
 
 # Names of errors inside a 200, as the statuses that the same providers send with them (OpenAI "Error codes",
 # Anthropic "Errors").
-INSIDE: dict[str, int] = {
+INSIDE: Final[dict[str, int]] = {
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,
