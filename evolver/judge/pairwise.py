@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import log
 from typing import Any, Literal, get_args
 
 import json_repair
@@ -19,6 +18,7 @@ from evolver.agreement import normalise
 from evolver.provider import Completion
 from evolver.store.reads import Texts
 from policies.dialects import spoken
+from policies.evidence.judgement import score_of
 
 PROMPT = "pairwise_v1"
 REPLY_CHARS = 20_000  # read of a reply
@@ -40,10 +40,14 @@ def instructions(name: str = PROMPT) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Of one pair: could the candidate's answer replace production's (1, 0.5, 0), and is it liked better (-1..1)?"""
+    """Of one pair: could the candidate's answer replace production's (1, 0.5, 0), and is it liked better (-1..1)?
+
+    `winners` of both orders, production being A in the first; None where the answers are equal and nobody was asked.
+    """
 
     score: float
     preference: float
+    winners: tuple[Winner, Winner] | None = None
 
 
 async def judge(pair: Texts, complete: Complete, model_key: str) -> Judgement:
@@ -60,10 +64,9 @@ async def judge(pair: Texts, complete: Complete, model_key: str) -> Judgement:
         _ask(complete, model_key, conversation, production, candidate),
         _ask(complete, model_key, conversation, candidate, production),
     )
-    score = (float(first != "A") + float(second != "B")) / 2
     wins = (first == "B") + (second == "A")
     losses = (first == "A") + (second == "B")
-    return Judgement(score, (wins - losses) / 2)
+    return Judgement(score_of(first, second), (wins - losses) / 2, (first, second))
 
 
 async def _ask(complete: Complete, model_key: str, conversation: str, a: str, b: str) -> Winner:
@@ -102,38 +105,3 @@ def answer_of(answer: dict[str, Any]) -> str:
     """An answer as words: its text, and its tool calls as JSON."""
     calls = "\n".join(f"{c.get('name')}({c.get('arguments')})" for c in answer.get("tool_calls") or ())
     return "\n".join(part for part in (answer.get("text") or "", calls) if part)
-
-
-def bounds(mean: float, n: int, alpha: float) -> tuple[float, float]:
-    """One-sided bounds, each at level `alpha`, of the mean of `n` independent scores in [0, 1].
-
-    Inverts Hoeffding's inequality in its relative-entropy form: P(mean of n >= p + t) <= exp(-n KL(p + t, p)); it
-    needs no assumption on the scores but their range (Hoeffding 1963, theorem 1).
-    """
-    if n == 0:
-        return 0.0, 1.0
-    limit = log(1 / alpha) / n
-    return _edge(mean, 0.0, limit), _edge(mean, 1.0, limit)
-
-
-def _edge(mean: float, end: float, limit: float) -> float:
-    """The point between `mean` and `end` at which the divergence from `mean` reaches `limit`, by bisection."""
-    near, far = mean, end
-    for _ in range(50):
-        middle = (near + far) / 2
-        if _divergence(mean, middle) <= limit:
-            near = middle
-        else:
-            far = middle
-    return near
-
-
-def _divergence(q: float, p: float) -> float:
-    """KL(Bernoulli(q) || Bernoulli(p))."""
-    total = 0.0
-    for a, b in ((q, p), (1 - q, 1 - p)):
-        if a > 0:
-            if b <= 0:
-                return float("inf")
-            total += a * log(a / b)
-    return total

@@ -7,9 +7,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from math import comb
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import orjson
 
@@ -23,6 +22,7 @@ from evolver.replay import Replay, Replayed
 from evolver.stations.anchors import regressed
 from evolver.stations.base import Move, UpstreamDownError, wait
 from policies.errors import EvoGateError
+from policies.evidence.gates import gauged
 from policies.genome import Genome
 from policies.memory import Library
 from policies.registry.operations import find_version
@@ -31,7 +31,6 @@ from policies.registry.values import Candidate
 T = TypeVar("T")
 SHAPES = 50  # distinct request shapes that are rendered
 RECENT = 500  # newest requests in which shapes and successes are looked for
-SIGNIFICANCE = 0.05
 UNTOUCHED = ("tools", "tool_choice", "response_format", "text", "output_config")
 SPOKEN = ("messages", "input", "prompt")  # where the endpoints have the conversation
 
@@ -54,6 +53,12 @@ class Gate:
         """As it is stored."""
         return asdict(self) | {"passed": self.passed}
 
+    @classmethod
+    def of(cls, name: str, samples: Sequence[str] = (), **detail: Any) -> Self:
+        """The gate of that name by what was found; no problems are left out."""
+        found = {key: value for key, value in detail.items() if key != "problems" or value}
+        return cls(*gauged(name, samples, found), list(samples), found)
+
 
 class Gates:
     """proposed -> gated: all of them; without an operator's key the regression gate is left to `Admission`."""
@@ -71,7 +76,7 @@ class Gates:
         gates = {"scope": scope(base, candidate, examples, golden)}
         if candidate.genome.memory.snapshot != base.memory.snapshot:
             problems = await memory_gate(candidate.policy, base, candidate.genome, context, golden)
-            gates["memory"] = Gate(float(len(problems)), not problems, [], {"problems": problems} if problems else {})
+            gates["memory"] = Gate.of("memory", problems=problems)
         if "memory" not in gates or gates["memory"].passed:
             replay = context.replay(candidate.policy)
             memory = await replay.memory(candidate.genome)
@@ -97,7 +102,8 @@ def verdict(gates: dict[str, Gate]) -> Move:
 def _problem(gate: Gate) -> str:
     if gate.value is None:
         return "no value could be measured"
-    return str(gate.detail.get("problems") or gate.detail)
+    told = {name: value for name, value in gate.detail.items() if name not in {"worse", "better"}}
+    return str(told.get("problems") or told)
 
 
 def syntax(replay: Replay, genome: Genome, examples: list[Example], memory: Library | None = None) -> Gate:
@@ -105,8 +111,7 @@ def syntax(replay: Replay, genome: Genome, examples: list[Example], memory: Libr
     shapes = {_shape(example.body): example for example in reversed(examples)}
     chosen = list(shapes.values())[:SHAPES]
     problems = {e.id: problem for e in chosen if (problem := _render_problem(replay, genome, e, memory))}
-    value = 1.0 - len(problems) / len(chosen) if chosen else None
-    return Gate(value, not problems, [e.id for e in chosen], {"problems": problems} if problems else {})
+    return Gate.of("syntax", [e.id for e in chosen], problems=problems)
 
 
 def _shape(body: dict[str, Any]) -> str:
@@ -138,7 +143,7 @@ def scope(base: Genome, candidate: Candidate, examples: list[Example], sealed_te
     """Touches only its layer, within bounds, and brings nothing in that is forbidden; the value counts problems."""
     recorded = [*recorded_texts(examples), *sealed_texts]
     problems = scope_check(base, candidate.genome, candidate.layer, recorded_texts=recorded)
-    return Gate(float(len(problems)), not problems, [], {"problems": problems} if problems else {})
+    return Gate.of("scope", problems=problems)
 
 
 async def replayed(candidate: Candidate, examples: list[Example], context: Context) -> dict[str, Gate]:
@@ -157,7 +162,7 @@ async def replayed(candidate: Candidate, examples: list[Example], context: Conte
     found = await regressed(base, candidate.genome, [*pinned, *examples], replay, most)
     if found is not None:
         held, lost = found
-        gates["anchors"] = Gate(float(len(lost)), not lost, held, {"problems": lost} if lost else {})
+        gates["anchors"] = Gate.of("anchors", held, problems=lost)
     return gates
 
 
@@ -185,19 +190,13 @@ def compare(production: list[Replayed], candidate: list[Replayed]) -> Gate:
     """The regression gate's decision; the value is the sign test's p, small where the candidate fails more."""
     # A candidate's own transport failures count: its model may be the one that is down.
     pairs = [(p, c) for p, c in zip(production, candidate, strict=True) if p.measured]
-    worse = sum(c.failure is not None and p.failure is None for p, c in pairs)
-    better = sum(p.failure is not None and c.failure is None for p, c in pairs)
-    p_value = sign_test(worse, better) if pairs else None
-    detail = {
-        "pairs": len(pairs),
-        "production_failures": sum(p.failure is not None for p, _ in pairs),
-        "candidate_failures": sum(c.failure is not None for _, c in pairs),
-        "failures": sorted({c.failure for _, c in pairs if c.failure is not None}),
-    }
-    return Gate(p_value, p_value is not None and p_value >= SIGNIFICANCE, [p.id for p, _ in pairs], detail)
-
-
-def sign_test(worse: int, better: int) -> float:
-    """P(at least `worse` of `worse + better` fair coin flips): one-sided, exact."""
-    n = worse + better
-    return float(sum(comb(n, k) for k in range(worse, n + 1)) / 2**n)
+    return Gate.of(
+        "regression",
+        [p.id for p, _ in pairs],
+        worse=[p.id for p, c in pairs if c.failure is not None and p.failure is None],
+        better=[p.id for p, c in pairs if p.failure is not None and c.failure is None],
+        pairs=len(pairs),
+        production_failures=sum(p.failure is not None for p, _ in pairs),
+        candidate_failures=sum(c.failure is not None for _, c in pairs),
+        failures=sorted({c.failure for _, c in pairs if c.failure is not None}),
+    )

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from evolver.context import Context, short
-from evolver.judge.calibration import LEAST_LABELS, corrected, kappa, repeat_variance
+from evolver.judge.calibration import kappa, repeat_variance
 from evolver.judge.labels import read_labels
-from evolver.judge.pairwise import PROMPT, JudgeError, bounds, judge
+from evolver.judge.pairwise import PROMPT, JudgeError, judge
 from evolver.provider import model_key_of
 from evolver.stations.base import Move, wait
 from evolver.store.reads import Texts
+from policies.evidence.judgement import LEAST_LABELS, ruled
 from policies.genome import Genome
 from policies.registry.operations import production_of
 from policies.registry.values import Candidate
 from policies.strategy.choice import answering
 from policies.strategy.router import AUTO
 
-ALPHA = 0.05
-LOOKS = 4
 REPEATS = 2  # pairs of each look that are judged once more, so that the judge's own scatter is known
 
 
@@ -86,6 +85,7 @@ class Judging:
             "model_key": model_key,
             "prompt": PROMPT,
             "scores": [*so_far.get("scores", []), *(one.score for one in once)],
+            "verdicts": [*so_far.get("verdicts", []), *(one.winners for one in once)],
             "preferences": [*so_far.get("preferences", []), *(one.preference for one in once)],
             "repeated": [*so_far.get("repeated", []), *twice],
             "samples": [*so_far.get("samples", []), *(pair.id for pair in pairs)],
@@ -142,26 +142,22 @@ def decide(measured: dict[str, Any], threshold: float, calibration: dict[str, An
 
     With enough labelled pairs (`calibration`) the mean that is corrected by them is held against the threshold.
     """
-    scores: list[float] = measured["scores"]
-    mean = sum(scores) / len(scores)
-    low, high = bounds(mean, len(scores), ALPHA / LOOKS)
-    spread = repeat_variance([(a, b) for a, b in measured.get("repeated", [])])
-    measured = {**measured, "repeat_variance": spread}
-    said = f"the judge's score is {mean:.2f} over {len(scores)} pairs"
-    if calibration is not None:
-        judged, labels = calibration["judged"], calibration["labels"]
-        better = corrected(scores, judged, labels, ALPHA / LOOKS)
-        agreement = kappa(judged, labels)
-        measured["calibration"] = {"labels": len(labels), "kappa": agreement, "corrected": better.to_dict()}
+    judged, labels = (calibration["judged"], calibration["labels"]) if calibration is not None else ([], [])
+    found = ruled(measured["scores"], looks=measured["looks"], threshold=threshold, judged=judged, labels=labels)
+    measured = {**measured, "repeat_variance": repeat_variance([(a, b) for a, b in measured.get("repeated", [])])}
+    said = f"the judge's score is {found.mean:.2f} over {len(measured['scores'])} pairs"
+    if found.corrected is not None:
+        given = [list(pair) for pair in zip(judged, labels, strict=True)]
+        told = {"labels": len(labels), "kappa": kappa(judged, labels), "corrected": found.corrected.to_dict()}
+        measured["calibration"] = {**told, "given": given}
         if len(labels) >= LEAST_LABELS:
-            low, high = better.low, better.high
-            said += f", {better.mean:.2f} when corrected by {len(labels)} labels"
-    measured |= short({"mean": mean, "low": low, "high": high, "threshold": threshold})
-    said += f", at least {low:.2f}"
-    if low >= threshold:
-        return Move("pass", f"{said}: {threshold:g} is enough", "judge", measured)
-    if high < threshold:
-        return Move("fail", f"{said} and at most {high:.2f}: below {threshold:g}", "judge", measured)
-    if measured["looks"] >= LOOKS:
-        return Move("expire", f"{said}: {threshold:g} is not shown", "judge", measured)
-    return Move(None, f"{said}; judging goes on", "judge", measured)
+            said += f", {found.corrected.mean:.2f} when corrected by {len(labels)} labels"
+    measured |= short({"mean": found.mean, "low": found.low, "high": found.high}) | {"threshold": threshold}
+    said += f", at least {found.low:.2f}"
+    why = {
+        "pass": f"{said}: {threshold:g} is enough",
+        "fail": f"{said} and at most {found.high:.2f}: below {threshold:g}",
+        "expire": f"{said}: {threshold:g} is not shown",
+        None: f"{said}; judging goes on",
+    }
+    return Move(found.event, why[found.event], "judge", measured)

@@ -1,22 +1,19 @@
 """In the shadow: the candidate answers beside production, and no client sees it. Ends by evidence or by the horizon.
 
-Differences are candidate minus production on the same request, oriented so that more is better. The candidate passes
-when all three are shown not to be worse than production by more than their margins, over as many hours of the day as
-the policy asks for.
+What it decides by is `policies.evidence.mirrored`. Pairs enter in the order in which they arrive; which writers they
+came from is kept beside the result, so that the same pairs can be taken in the same order again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from config.policy import Policy
-from evolver.context import Context, short
+from evolver.context import Context
 from evolver.stations.base import Move
 from evolver.store import Pair
-from policies.evidence import PairedTest
-from policies.outcome import OUTSIDE
+from policies.evidence.mirrored import Answered, Mirrored, MirrorTerms, terms_of
 from policies.registry.values import Candidate
 
-ALPHA = 0.05
 BATCH = 2_000
 
 
@@ -24,52 +21,33 @@ BATCH = 2_000
 class Comparison:
     """The running tests of one candidate, and how far they have read."""
 
-    tests: dict[str, PairedTest]
+    tests: Mirrored
     after: int = 0
-    hours: set[int] = field(default_factory=set)  # of the day (UTC) that pairs counted in
-    excluded: int = 0  # pairs that say nothing: a hang-up, a rate limit, production's outcome missing
+    order: list[list[Any]] = field(default_factory=list)  # [writer, pairs in a row], as they arrived
+    missing: list[str] = field(default_factory=list)  # requests without an outcome of production by their deadline
 
-    @property
-    def pairs(self) -> int:
-        """Pairs that counted."""
-        return self.tests["quality"].n
-
-    def add(self, pair: Pair, policy: Policy) -> None:
+    def add(self, pair: Pair) -> None:
         """Count one pair."""
-        differences = differences_of(pair, policy)
-        if differences is None:
-            self.excluded += 1
-            return
-        self.hours.add(int(pair.at // 3600.0) % 24)
-        for name, difference in differences.items():
-            self.tests[name].add(difference)
+        self.after = pair.number
+        if not self.order or self.order[-1][0] != pair.writer:
+            self.order.append([pair.writer, 0])
+        self.order[-1][1] += 1
+        if pair.missing:
+            self.missing.append(pair.id)
+        ours, theirs = (
+            Answered(*values)
+            for values in zip(pair.failures, pair.rewards, pair.latencies_ms, pair.costs_usd, strict=True)
+        )
+        self.tests.add(None if pair.missing else ours, theirs, pair.at)
 
     def measured(self, now: float) -> dict[str, Any]:
         """As it is stored and shown."""
-        found: dict[str, Any] = {"pairs": self.pairs, "excluded": self.excluded, "at": now}
-        found["hours"] = sorted(self.hours)
-        for name, test in self.tests.items():
-            span = test.interval(ALPHA)
-            values = {"e_value": test.e_value, "margin": test.delta, "estimate": test.estimate}
-            found[name] = short({**values, **span._asdict()})
-        return found
+        return self.tests.measured() | {"at": now}
 
 
-def comparison(policy: Policy) -> Comparison:
-    """A new one, with the policy's margins."""
-    margins = policy.promotion.non_inferiority
-    wanted = {"quality": margins.quality, "latency": margins.latency, "cost": margins.cost}
-    return Comparison({name: PairedTest(delta) for name, delta in wanted.items()})
-
-
-def differences_of(pair: Pair, policy: Policy) -> dict[str, float] | None:
-    """Quality, latency and cost in [-1, 1] as shares of the policy's budgets; None where the pair says nothing."""
-    if pair.missing or any(failure in OUTSIDE for failure in pair.failures):
-        return None
-    ours, theirs = (reward if reward is not None else 0.0 for reward in pair.rewards)
-    slow = [min(ms / policy.budgets.p95_ms, 1.0) for ms in pair.latencies_ms]
-    dear = [min(usd / policy.budgets.usd_per_request, 1.0) for usd in pair.costs_usd]
-    return {"quality": theirs - ours, "latency": slow[0] - slow[1], "cost": dear[0] - dear[1]}
+def mirror_terms(policy: Policy) -> MirrorTerms:
+    """By what the shadow of a policy decides."""
+    return terms_of(policy.model_dump(include={"promotion", "budgets", "shadow"}))
 
 
 class Shadow:
@@ -84,9 +62,11 @@ class Shadow:
         if policy is None or candidate.stations.get("shadow", {}).get("verdict") == "pass":
             self._running.pop(candidate.id, None)
             return None
-        running = self._running.setdefault(candidate.id, comparison(policy))
+        running, terms = self._running.get(candidate.id), mirror_terms(policy)
+        if running is None or running.tests.terms != terms:  # all of it by one set of terms
+            running = self._running[candidate.id] = Comparison(Mirrored(terms))
         await self._read(candidate, running, policy, context)
-        move = decide(running, policy, now=context.now, since=candidate.state_since)
+        move = decide(running, now=context.now, since=candidate.state_since)
         if move is not None:
             self._running.pop(candidate.id, None)
         return move
@@ -96,8 +76,7 @@ class Shadow:
             # Production's outcome may still be on its way; the deadline says how long that is believed.
             if pair.missing and context.now < pair.at + policy.breaker.deadline_s:
                 return
-            running.add(pair, policy)
-            running.after = pair.number
+            running.add(pair)
 
     def progress(self, candidate: str) -> dict[str, Any]:
         """What is measured so far, for the screens."""
@@ -105,20 +84,18 @@ class Shadow:
         return running.measured(0.0) if running else {}
 
 
-def decide(running: Comparison, policy: Policy, *, now: float, since: float) -> Move | None:
+def decide(running: Comparison, *, now: float, since: float) -> Move | None:
     """Pass, fail, expire, or go on."""
-    measured = running.measured(now)
-    over = now - since >= policy.shadow.horizon_s
-    if running.pairs >= policy.shadow.min_pairs:
-        worse = [name for name, test in running.tests.items() if test.interval(ALPHA).high < -test.delta]
-        if worse:
-            return Move("fail", f"worse than production in the shadow: {', '.join(worse)}", "shadow", measured)
-        covered = len(running.hours) >= policy.shadow.min_hours
-        if covered and all(test.e_value >= 1 / ALPHA for test in running.tests.values()):
-            measured["verdict"] = "pass"
-            reason = f"as good as production in the shadow over {running.pairs} pairs; the judge is next"
-            return Move(None, reason, "shadow", measured)
-    if over:
-        reason = f"the shadow's horizon ended without evidence ({running.pairs} pairs)"
-        return Move("expire", reason, "shadow", measured)
-    return None
+    verdict, pairs = running.tests.verdict(now - since), running.tests.pairs
+    if not verdict:
+        return None
+    kept = {"verdict": verdict, "since": since, "terms": asdict(running.tests.terms)}
+    measured = running.measured(now) | kept | {"order": running.order, "missing": running.missing}
+    if verdict == "pass":
+        reason = f"as good as production in the shadow over {pairs} pairs; the judge is next"
+        return Move(None, reason, "shadow", measured)
+    if verdict == "fail":
+        return Move(
+            "fail", f"worse than production in the shadow: {', '.join(running.tests.worse())}", "shadow", measured
+        )
+    return Move("expire", f"the shadow's horizon ended without evidence ({pairs} pairs)", "shadow", measured)

@@ -44,6 +44,7 @@ class Pair:
     number: int  # the order of arrival
     id: str
     at: float
+    writer: str  # that recorded the candidate's answer
     missing: bool  # production's outcome is not here (yet)
     failures: tuple[str | None, str | None]  # production's, candidate's; the others likewise
     rewards: tuple[float | None, float | None]
@@ -150,6 +151,7 @@ def pairs(db: sqlite3.Connection, *, candidate: str, after: int, limit: int) -> 
             number=row["number"],
             id=row["id"],
             at=row["at"],
+            writer=row["writer"],
             missing=bool(row["missing"]),
             failures=(row["failure"], row["s_failure"]),
             rewards=(row["reward"], row["s_reward"]),

@@ -16,6 +16,7 @@ from policies.registry.port import Registry
 from policies.verification import DiffersError, Facts, PolicyFacts, Recomputation, Report
 
 _WHOLE_TRAIL = 1 << 40
+_TRIES = 10
 
 
 @click.command()
@@ -27,8 +28,9 @@ def verify(rate: bool, home: Path, as_json: bool) -> None:
 
     First the recordings' hash chain is checked against the heads anchored in the registry: what was changed, removed
     or added after it was written, up to the last anchor (at most 10 s old while the gateway runs). Then draws, failure
-    classes, rewards, rollbacks and ejections, promotions, alarms, thresholds and moves of production are computed
-    again, to the last bit, from the recorded fields; bodies are not needed. What can't be is counted with the reason.
+    classes, rewards, gates, shadows, the judge's scores, rollbacks and ejections, promotions, alarms, thresholds, steps
+    of candidates and moves of production are computed again, to the last bit, from the recorded fields; bodies are not
+    needed. What can't be is counted with the reason.
     Nothing vouches for records where both spool and registry were replaced.
 
     Exit code 1 where something differs: a line for each place where the chain breaks, and the first decision that
@@ -86,7 +88,19 @@ async def _anchors(registry: Registry, present: list[str]) -> dict[str, list[Hea
 
 
 async def facts_of(registry: Registry, home: Path) -> Facts:
-    """What the registry of a data folder holds, and how far its recordings reach back."""
+    """What the registry of a data folder holds, and how far its recordings reach back.
+
+    Read again where somebody wrote meanwhile: a row and its note must be of one time.
+    """
+    for _ in range(_TRIES):
+        before = await registry.changed()
+        facts = await _read(registry, home)
+        if await registry.changed() == before:
+            break
+    return facts
+
+
+async def _read(registry: Registry, home: Path) -> Facts:
     notes = await registry.notes(limit=_WHOLE_TRAIL)
     names = {note.policy for note in notes if note.policy} | {*(await registry.state("policies")).get("names", [])}
     elsewhere = await _elsewhere(registry, writers(home / "spool"))

@@ -12,7 +12,7 @@ from policies.genome import Lineage
 from policies.registry.port import Registry
 from policies.registry.values import Candidate, Experiment, Holdback, Note, Pointer, Version
 
-TERMS = {"mode", "unit", "bandit", "breaker", "promotion", "reward", "budgets"}  # what decisions are made by
+TERMS = {"mode", "unit", "bandit", "breaker", "promotion", "reward", "budgets", "shadow"}  # what decisions are made by
 
 
 @dataclass(frozen=True, slots=True)

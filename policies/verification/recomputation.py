@@ -7,6 +7,8 @@ from policies.verification.casebook import Casebook
 from policies.verification.docket import Docket
 from policies.verification.elond import check_stream
 from policies.verification.facts import Facts
+from policies.verification.line import check_line
+from policies.verification.mirror import Mirror
 from policies.verification.production import check_moves
 from policies.verification.report import DiffersError, Report
 from policies.verification.salts import Salts
@@ -20,6 +22,7 @@ class _Place(NamedTuple):
 
     stream: Stream
     book: Casebook
+    mirror: Mirror
     docket: Docket | None
 
 
@@ -33,6 +36,10 @@ class Recomputation:
         self._timelines = {name: Timeline(policy.notes) for name, policy in facts.policies.items()}
         self._books = {
             name: Casebook(policy, self._timelines[name], reach, self.report) for name, policy in facts.policies.items()
+        }
+        self._mirrors = {
+            name: Mirror(policy, self._timelines[name], facts.reach, self.report)
+            for name, policy in facts.policies.items()
         }
         self._salts = {
             name: Salts(facts.secret, policy) if facts.secret is not None else None
@@ -55,6 +62,7 @@ class Recomputation:
             check_seals(policy, since, self.report)
             check_stream(policy.experiments, self._timelines[name], self.report)
             check_moves(policy, self.report)
+            check_line(policy, self.report)
 
     def frame(self, writer: str, frame: Frame) -> None:
         """Check one record.
@@ -79,6 +87,8 @@ class Recomputation:
         """
         for book in self._books.values():
             book.finish()
+        for mirror in self._mirrors.values():
+            mirror.finish()
         return self.report
 
     def _place(self, writer: str, policy: str, record: str) -> _Place:
@@ -87,7 +97,9 @@ class Recomputation:
             if policy not in self._books:
                 raise DiffersError(record, "policy", policy, "none of that name")
             book = self._books[policy]
-            found = self._places[writer, policy] = _Place(self._stream(policy), book, book.docket())
+            found = self._places[writer, policy] = _Place(
+                self._stream(policy), book, self._mirrors[policy], book.docket()
+            )
         return found
 
     def _stream(self, name: str) -> Stream:
@@ -121,6 +133,7 @@ class Recomputation:
         place, asked = found
         place.stream.outcome(frame, f"outcome {frame['id']}", asked["at"])
         place.book.outcome(frame)
+        place.mirror.outcome(frame)
         if place.docket is not None:
             place.docket.outcome(frame, asked)
 
@@ -128,6 +141,7 @@ class Recomputation:
         place = self._place(writer, frame["policy"], f"signal about {frame['id']}")
         if frame["kind"] == "shadow":
             place.stream.outcome(frame["data"], f"shadow answer to {frame['id']}", frame["at"])
+            place.mirror.signal(writer, frame)
         elif frame["kind"] == "feedback" and frame["data"].get("score") is not None:
             place.book.feedback(frame)
             if place.docket is not None:

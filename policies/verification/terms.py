@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from policies.evidence.mirrored import MirrorTerms, terms_of
 from policies.fitness import Gates, Weights, resolve
 from policies.registry.values import Note
 
@@ -13,7 +14,7 @@ CHANGE_S = 60.0  # by then every worker has taken changed settings over
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """One policy's parameters; names and units are those of the configuration."""
+    """One policy's parameters; names and units are those of the configuration. Older notes lack the shadow's."""
 
     alpha: float
     ratio: float
@@ -28,6 +29,7 @@ class Terms:
     usd_per_request: float
     weights: Weights
     gates: Gates
+    mirror: MirrorTerms | None
 
     @classmethod
     def of(cls, noted: dict[str, Any]) -> Self:
@@ -54,6 +56,7 @@ class Terms:
                 usd=budgets["usd_per_request"],
             ),
             gates=Gates(gates["validator_score"], gates["accuracy"]),
+            mirror=terms_of(noted) if "shadow" in noted else None,
         )
 
 

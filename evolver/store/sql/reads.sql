@@ -25,7 +25,7 @@ WHERE a.policy = :policy AND a.first AND a.at <= :until AND (a.at, a.id) > (:aft
 ORDER BY a.at, a.id LIMIT :limit;
 
 -- name: pairs
-SELECT s.number, s.id, s.at, s.failure AS s_failure, s.reward AS s_reward, s.last_byte_ms AS s_ms,
+SELECT s.number, s.id, s.at, s.writer, s.failure AS s_failure, s.reward AS s_reward, s.last_byte_ms AS s_ms,
     s.cost_usd AS s_usd, o.id IS NULL AS missing, o.failure, o.reward, o.last_byte_ms, o.cost_usd
 FROM shadows s LEFT JOIN outcomes o ON o.id = s.id
 WHERE s.candidate = :candidate AND s.number > :after ORDER BY s.number LIMIT :limit;

@@ -6,9 +6,10 @@ from random import Random
 import orjson
 import pytest
 
-from evolver.judge.calibration import corrected, kappa, repeat_variance
+from evolver.judge.calibration import kappa, repeat_variance
 from evolver.judge.labels import read_labels
 from policies.errors import OperatorError
+from policies.evidence.judgement import corrected
 
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "judge_verdicts.json"
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolver.judge.pairwise import JudgeError, Judgement, bounds, instructions, judge, winner_of
+from evolver.judge.pairwise import JudgeError, Judgement, instructions, judge, winner_of
 from evolver.provider import Completion
 from evolver.store.reads import Texts
+from policies.evidence.judgement import bounds
 from policies.outcome import read_answer
 from tests.evolver.support import World
 
@@ -57,7 +58,8 @@ def wins(name: str) -> str:
 )
 async def test_scores(first: str, second: str, score: float, preference: float) -> None:
     script = Script(wins(first), wins(second))
-    assert await judge(pair(), script, "judge") == Judgement(score, preference)
+    found = await judge(pair(), script, "judge")
+    assert (found.score, found.preference, found.winners) == (score, preference, (first, second))
 
 
 async def test_both_orders_are_asked_blind_and_recorded_text_stays_data() -> None:

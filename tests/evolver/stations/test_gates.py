@@ -10,7 +10,8 @@ from evolver.provider import Completion
 from evolver.replay import Replayed
 from evolver.stations.admission import Admission
 from evolver.stations.base import Move
-from evolver.stations.gates import Gate, Gates, compare, sign_test, verdict
+from evolver.stations.gates import Gate, Gates, compare, verdict
+from policies.evidence.gates import sign_test
 from policies.genome import StrategyLayer
 from policies.registry.values import Candidate
 from tests.evolver.support import World, exchange, make_settings, with_rule
