@@ -56,7 +56,7 @@ class Terms:
                 usd=budgets["usd_per_request"],
             ),
             gates=Gates(gates["validator_score"], gates["accuracy"]),
-            mirror=terms_of(noted) if "shadow" in noted else None,
+            mirror=terms_of(noted) if "shadow" in noted and "quality" in promotion["non_inferiority"] else None,
         )
 
 

@@ -59,9 +59,10 @@ def _pairs(world: World, ms: float) -> dict[str, list[Any]]:
     frames: dict[str, list[Any]] = {"w0": [], "w1": []}
     for number in range(1, PAIRS + 1):
         writer = f"w{number % 7 // 5}"
-        asked, done = exchange(number, at=world.now, answer=str(number), reward=_worth(world), writer=writer)
-        if number % 60 == 13:
-            done = replace(done, failure="refusal", reward=0.0)
+        ours = "refusal" if number % 60 == 13 else None
+        asked, done = exchange(
+            number, at=world.now, answer=str(number), failure=ours, reward=_worth(world), writer=writer
+        )
         failure = "refusal" if number % 60 == 11 else None
         theirs = {"failure": failure, "reward": 0.0 if failure else _worth(world, ms), "last_byte_ms": ms}
         said = {"text": str(number) if number % 2 else f"It is {number}.", "tool_calls": [], "finish_reason": "stop"}
