@@ -20,9 +20,9 @@ def kill_rounds(directory: Path, rounds: int, seed: int) -> int:
     for _ in range(rounds):
         acknowledged = _kill_after(directory, first, rng.randrange(1 << 30), rng.randrange(1, 60))
         torn += recover(directory)
-        for read, payload in read_frames(directory, read):
+        for behind, payload in read_frames(directory, read):
             assert payload["n"] == first
-            first += 1
+            first, read = first + 1, behind
         assert acknowledged < first
     assert numbers(directory) == list(range(first))
     return torn
